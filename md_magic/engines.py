@@ -1,0 +1,332 @@
+"""The engine pool: one SQLAlchemy engine and one open connection for each target, for as long as the notebook lives.
+
+The invariants: keys hold no secret, and a secret is revealed only for the moment of connecting. Closing is idempotent,
+logs a cleanup that fails, and leaves the pool usable.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import duckdb
+import sqlalchemy
+from duckdb_engine.config import get_core_config
+from sqlalchemy import event
+from sqlalchemy.pool import NullPool, StaticPool
+
+from md_magic import __version__, dbapi
+from md_magic.auth import Secret, scrub
+from md_magic.errors import ConnectError, TargetError
+from md_magic.target import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
+
+logger = logging.getLogger(__name__)
+
+_PACKAGES = {
+    "MySQLdb": "mysqlclient",
+    "bigquery": "sqlalchemy-bigquery",
+    "clickhouse": "clickhouse-sqlalchemy",
+    "databricks": "databricks-sqlalchemy",
+    "psycopg": "psycopg[binary]",
+    "psycopg2": "psycopg2-binary",
+    "redshift": "sqlalchemy-redshift",
+    "snowflake": "snowflake-sqlalchemy",
+    "trino": "trino[sqlalchemy]",
+}
+"""What to install for a dialect or a module, where the package is not named like it."""
+
+_IN_CONFIG = ("access_mode", "custom_user_agent")
+"""MotherDuck parameters that are settings of DuckDB itself; the extension reads the others from the path."""
+
+_HINTS = (
+    ("Could not set lock on file", "Close the database in that process, then run the cell again."),
+    ("different configuration", "Close it first with `%mdsql --close`, or name it without other settings."),
+    ("not a valid DuckDB database", "Name another file: a new one is made where none exists."),
+    ("No such file or directory", "Make the folder first, or name another one: a file is made, its folder is not."),
+)
+
+
+@dataclass(eq=False, slots=True)
+class Database:
+    """An open target: the one connection that serves the notebook, and what is known of its state."""
+
+    target: Target
+    engine: sqlalchemy.Engine = field(repr=False)
+    connection: sqlalchemy.Connection = field(repr=False)
+    config: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    cleanups: tuple[Callable[[], object], ...] = field(default=(), repr=False)
+    """What closing does after closing the connection, in order."""
+
+    opened: float = field(default_factory=time.monotonic)
+    in_transaction: bool = False
+    """Whether the user's own `BEGIN` is open."""
+
+    temporary: set[str] = field(default_factory=set)
+    """Names of temporary tables, which live and die with the connection."""
+
+    @property
+    def dbapi(self) -> dbapi.Connection | None:
+        """DuckDB's connection as SQLAlchemy sees it; `None` for another dialect, or when closed."""
+        with contextlib.suppress(sqlalchemy.exc.SQLAlchemyError):
+            found = self.connection.connection.dbapi_connection
+            return found if isinstance(found, dbapi.Connection) else None
+        return None
+
+    @property
+    def interrupt(self) -> Callable[[], object] | None:
+        """What stops the running statement, from another thread; `None` where the driver has nothing for it."""
+        with contextlib.suppress(sqlalchemy.exc.SQLAlchemyError):
+            driver = self.connection.connection.driver_connection
+            found: Callable[[], object] | None = getattr(driver, "interrupt", None) or getattr(driver, "cancel", None)
+            return found
+        return None
+
+    @property
+    def state(self) -> str:
+        """`open`, `in transaction` or `closed`."""
+        if self.connection.closed or self.connection.invalidated:
+            return "closed"
+        return "in transaction" if self.in_transaction else "open"
+
+    @property
+    def account(self) -> str:
+        """Whose connection it is: the user name in the URL, where there is one."""
+        return "" if self.target.is_duckdb else self.target.sqlalchemy_url().username or ""
+
+    @contextlib.contextmanager
+    def scanning(self, frames: Mapping[str, Any]) -> Iterator[None]:
+        """Let statements within the block name the Python tables in *frames*, and let go of them at its end."""
+        connection = self.dbapi
+        if connection is None:
+            yield
+            return
+        connection.frames = frames
+        try:
+            yield
+        finally:
+            connection.frames = {}
+
+    def close(self) -> None:
+        """Close the connection and what was made for it. A second call does nothing."""
+        cleanups, self.cleanups = self.cleanups, ()
+        for cleanup in (self.connection.close, *cleanups):
+            try:
+                cleanup()
+            except (sqlalchemy.exc.SQLAlchemyError, duckdb.Error):
+                logger.debug("closing %s failed", self.target.name, exc_info=True)
+
+
+class EnginePool:
+    """The open databases of one kernel, keyed by target."""
+
+    def __init__(self) -> None:
+        """Make an empty pool."""
+        self._databases: dict[Target, Database] = {}
+        self._lock = threading.RLock()
+
+    def __iter__(self) -> Iterator[Database]:
+        """Give the open databases, oldest first."""
+        with self._lock:
+            return iter(list(self._databases.values()))
+
+    def find(self, target: Target) -> Database | None:
+        """Return the open database of *target*, if there is one."""
+        with self._lock:
+            return self._databases.get(target)
+
+    def get(self, target: Target, config: Mapping[str, Any] | None = None) -> Database:
+        """Return the open database of *target*, opening it where it is not.
+
+        Raises `TargetError` for a missing driver, `ConnectError` where it cannot be opened, or is open with another
+        *config*.
+        """
+        with self._lock:
+            database = self._databases.get(target)
+            if database is None:
+                database = self._databases[target] = open_database(target, config or {})
+            elif config and dict(config) != dict(database.config):
+                message = (
+                    f"{target.name} is already open with another configuration. "
+                    f"Close it first: `%mdsql --close {target.name}`."
+                )
+                raise ConnectError(message)
+            return database
+
+    def adopt(self, name: str, value: object) -> Database:
+        """Return the open database over *value*, the SQLAlchemy engine or DuckDB connection in variable *name*.
+
+        Raises `TargetError` for any other value.
+        """
+        target = Target(url=f"{_dialect_of(name, value)}://--engine/{name}", account=f"object {id(value)}")
+        with self._lock:
+            if target not in self._databases:
+                self._databases[target] = _adopted(target, value)
+            return self._databases[target]
+
+    def close(self, target: Target) -> bool:
+        """Close the database of *target*; return whether it was open."""
+        with self._lock:
+            database = self._databases.pop(target, None)
+        if database is not None:
+            database.close()
+        return database is not None
+
+    def close_all(self) -> int:
+        """Close every database, the newest first; return how many there were."""
+        with self._lock:
+            targets = list(reversed(self._databases))
+        return sum(self.close(target) for target in targets)
+
+
+def open_database(target: Target, config: Mapping[str, Any]) -> Database:
+    """Make an engine for *target* and connect. *config* is DuckDB's configuration dictionary."""
+    try:
+        engine = _duckdb_engine(target, config) if target.is_duckdb else _other_engine(target)
+        connection = engine.connect()
+        if not target.is_duckdb:
+            connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+    except (sqlalchemy.exc.SQLAlchemyError, duckdb.Error, RuntimeError, OSError) as error:
+        cause = getattr(error, "orig", None) or error
+    else:
+        return Database(target, engine, connection, dict(config), (engine.dispose,))
+    raise _connect_error(target, cause, config) from cause
+
+
+def _duckdb_engine(target: Target, config: Mapping[str, Any]) -> sqlalchemy.Engine:
+    database, config, settings = _duckdb_arguments(target, config)
+    url = sqlalchemy.URL.create("duckdb", database=target.database)
+    engine = sqlalchemy.create_engine(
+        url,
+        connect_args={"config": config},
+        paramstyle=dbapi.PARAMSTYLE,
+        poolclass=NullPool,  # each connection after the first is a cursor of the first, which costs nothing to make
+    )
+    main: list[duckdb.DuckDBPyConnection] = []
+
+    @event.listens_for(engine, "do_connect")
+    def connect(_dialect: Dialect, _record: object, _args: object, parameters: dict[str, Any]) -> dbapi.Connection:
+        if main:
+            return dbapi.Connection(main[0].cursor())
+        native = duckdb.connect(database, config={name: _plain(value) for name, value in parameters["config"].items()})
+        for name, value in settings.items():
+            native.execute(f"SET {duckdb_identifier(name)} = $value", {"value": value})
+        main.append(native)
+        return dbapi.Connection(native)
+
+    return engine
+
+
+def duckdb_identifier(name: str) -> str:
+    """Return *name* quoted as an identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _duckdb_arguments(target: Target, config: Mapping[str, Any]) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """Return the path for `duckdb.connect`, its configuration, and what is to be `SET` after connecting.
+
+    duckdb-engine runs every parameter that it does not know as a `SET`, which MotherDuck's do not survive: those ride
+    in the path. An extension's own settings are set, as duckdb-engine does.
+    """
+    query = dict(target.sqlalchemy_url().query)
+    given = {**query, **target.secrets, **config}
+    if target.is_motherduck:
+        path = {name: given.pop(name) for name in sorted(query) if name not in _IN_CONFIG}
+        if target.account:
+            path["user"] = target.account  # two accounts on one path are two instances; never the token itself
+        agent = " ".join(filter(None, [f"md_magic/{__version__}", given.get("custom_user_agent")]))
+        database = target.database + ("?" + urlencode(path) if path else "")
+        return database, {**given, "custom_user_agent": agent}, {}
+    core = get_core_config() if given else frozenset()
+    known = {name: value for name, value in given.items() if name in core}
+    return target.database, known, {name: value for name, value in given.items() if name not in core}
+
+
+def _plain(value: object) -> object:
+    return value.reveal() if isinstance(value, Secret) else value
+
+
+def _other_engine(target: Target) -> sqlalchemy.Engine:
+    try:
+        engine = sqlalchemy.create_engine(target.sqlalchemy_url())
+    except sqlalchemy.exc.NoSuchModuleError as error:
+        message = f"No SQLAlchemy dialect {target.dialect!r} is installed. {_install(target.dialect)}"
+        raise TargetError(message) from error
+    except ModuleNotFoundError as error:
+        message = f"{target.name} needs the Python module {error.name!r}. {_install(error.name or target.dialect)}"
+        raise TargetError(message) from error
+
+    @event.listens_for(engine, "do_connect")
+    def connect(dialect: Dialect, _record: object, _args: object, _parameters: object) -> DBAPIConnection:
+        url = target.sqlalchemy_url()
+        given = {name: secret.reveal() for name, secret in target.secrets.items()}
+        if "password" in given and "password" not in url.query:
+            url = url.set(password=given.pop("password"))
+        args, parameters = dialect.create_connect_args(url.update_query_dict(given))
+        return dialect.connect(*args, **parameters)
+
+    return engine
+
+
+def _install(module: str) -> str:
+    package = _PACKAGES.get(module, module if module.isidentifier() else f"sqlalchemy-{module}")
+    return f"Install it with `%pip install {package}` and run the cell again."
+
+
+def _adopted(target: Target, value: object) -> Database:
+    if isinstance(value, sqlalchemy.Engine) and value.dialect.name != "duckdb":
+        connection = value.connect().execution_options(isolation_level="AUTOCOMMIT")
+        return Database(target, value, connection)
+    cleanups: tuple[Callable[[], object], ...] = ()
+    if isinstance(value, sqlalchemy.Engine):
+        pooled = value.raw_connection()
+        native = pooled.driver_connection.execute.__self__  # type: ignore[union-attr] # duckdb-engine hides its own
+        cleanups = (pooled.close,)
+    else:
+        native = value
+    engine = sqlalchemy.create_engine(
+        "duckdb://",
+        creator=lambda: dbapi.Connection(native),
+        paramstyle=dbapi.PARAMSTYLE,
+        poolclass=StaticPool,  # closing ours must not close the user's
+    )
+    try:
+        return Database(target, engine, engine.connect(), cleanups=cleanups)
+    except (sqlalchemy.exc.SQLAlchemyError, duckdb.Error) as error:
+        cause = getattr(error, "orig", None) or error
+    message = f"{cause} It is held in your own variable: open it again there."
+    raise ConnectError(message) from cause
+
+
+def _dialect_of(name: str, value: object) -> str:
+    if isinstance(value, sqlalchemy.Engine):
+        return value.dialect.name
+    if isinstance(value, duckdb.DuckDBPyConnection):
+        return "duckdb"
+    message = (
+        f"--engine {name}: got a {type(value).__name__}, where a SQLAlchemy Engine or a DuckDB connection is needed. "
+        f"Make one with `sqlalchemy.create_engine(...)` or `duckdb.connect(...)`."
+    )
+    raise TargetError(message)
+
+
+def _connect_error(target: Target, cause: BaseException, config: Mapping[str, Any]) -> ConnectError:
+    secrets = [*target.secrets.values(), *(value for value in config.values() if isinstance(value, Secret))]
+    text = scrub(str(cause), secrets)
+    error = ConnectError(f"{target.name} cannot be opened. {text}")
+    hints = [hint for part, hint in _HINTS if part in text]
+    if target.is_duckdb and not target.is_motherduck and not Path(target.database).parent.exists():
+        hints = [f"The folder {str(Path(target.database).parent)!r} does not exist: make it first."]
+    for hint in hints[:1]:
+        error.add_note(f"\n{hint}")
+    return error

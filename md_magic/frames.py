@@ -1,0 +1,524 @@
+"""Results become frames here, and nowhere else.
+
+The invariant: a DuckDB result as pandas equals what `con.df()` gives, in every name, dtype, value and index, down to
+the string storage. Only the time differs: `.df()` makes a Python string per text value and pandas 3 makes Arrow text
+of them again, which is nine tenths of the time that such a result takes. So there are two roads:
+
+* **Arrow**, where the result has text, pandas infers an Arrow-backed `str` dtype, and every other column has a type
+  whose Arrow form holds exactly what `.df()` reads (`_EXACT`). Each column is then converted by its own Arrow type.
+* **`con.df()`** for everything else: where no column is text it is as fast as Arrow; nested values, blobs, UUIDs and the
+  like cost a Python object each on any road; and an Arrow result cannot be taken back once fetched, so a type that
+  might fail on the way (`HUGEINT` has more digits than a decimal) does not set out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import string
+import warnings
+import weakref
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from md_magic.errors import FrameError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import polars as pl
+    from sqlalchemy import CursorResult
+
+__all__ = ["Fetched", "Form", "from_cursor", "from_duckdb", "to_arrow", "to_dict", "to_pandas", "to_polars", "to_reader"]
+
+Form = Literal[
+    "pandas",  # a DataFrame, as DuckDB's own `.df()` gives it
+    "polars",  # a Polars DataFrame over the Arrow buffers
+    "arrow",  # a pyarrow Table
+    "reader",  # a streaming pyarrow RecordBatchReader
+    "dict",  # column names to lists of Python values
+]
+
+T = TypeVar("T")
+
+_VECTOR = 2048
+"""Rows of one DuckDB vector: the unit of `fetch_df_chunk`."""
+
+_BATCH = 100_000
+"""Rows of one batch of a reader: large enough for numpy, small enough that a reader holds megabytes."""
+
+_TEXT = frozenset({"varchar"})
+_EXACT = _TEXT | {
+    "boolean",
+    "tinyint",
+    "smallint",
+    "integer",
+    "bigint",
+    "utinyint",
+    "usmallint",
+    "uinteger",
+    "ubigint",
+    "float",
+    "double",
+    "decimal",
+    "date",
+    "timestamp",
+    "timestamp_s",
+    "timestamp_ms",
+    "timestamp_ns",
+    "timestamp with time zone",
+    "enum",
+}
+"""DuckDB types, as `DuckDBPyType.id` spells them, that Arrow holds exactly as `.df()` reads them."""
+
+_TEXT_SHARE = 8
+"""The Arrow road needs a text column in this many: beside more numbers, their second copy outweighs what text saves."""
+
+_SMALL_DECIMAL = 18
+"""Digits of the widest decimal that DuckDB keeps in 64 bits."""
+
+_LAST_DAY = np.iinfo(np.int64).max // 86_400_000_000
+"""The days since 1970 that still fit in 64 bits of microseconds; `infinity` does not."""
+
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+"""How DuckDB folds names: ASCII only, `É` and `é` are two names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched(Generic[T]):
+    """A result in the form asked for."""
+
+    value: T
+    more: bool = False
+    """Whether there were more rows than the limit. False where no limit was given."""
+
+
+def from_duckdb(con: duckdb.DuckDBPyConnection, form: Form, *, limit: int | None = None) -> Fetched[Any]:
+    """Return the open result of *con* as *form*, with at most *limit* rows.
+
+    The result must be fresh: executed, nothing fetched. With a *limit*, what is left of it is discarded unread. A
+    `reader` takes over *con*; every other form leaves it open.
+    """
+    if form == "reader":
+        return Fetched(to_reader(con, limit=limit))
+    roads: dict[str, Callable[..., Fetched[Any]]] = {
+        "pandas": to_pandas,
+        "polars": to_polars,
+        "arrow": to_arrow,
+        "dict": to_dict,
+    }
+    return roads[form](con, limit=limit)
+
+
+def to_pandas(con: duckdb.DuckDBPyConnection, *, limit: int | None = None) -> Fetched[pd.DataFrame]:
+    """Return the open result of *con* as the DataFrame that `con.df()` would give, sooner."""
+    types = [column[1].id for column in con.description]
+    if limit is not None:
+        with _quiet(types):
+            return _limited(con, types, limit)
+    if _profits(types) and (text := _arrow_text()) is not None:
+        names = unique_names([column[0] for column in con.description])
+        return Fetched(_frame(con.to_arrow_table().columns, names, text))
+    with _quiet(types):
+        return Fetched(con.df())
+
+
+def to_arrow(con: duckdb.DuckDBPyConnection, *, limit: int | None = None) -> Fetched[pa.Table]:
+    """Return the open result of *con* as an Arrow table, as DuckDB names and types it."""
+    if limit is None:
+        return Fetched(con.to_arrow_table())
+    reader = con.to_arrow_reader(limit + 1)
+    batches, rows = [], 0
+    for batch in _batches(reader):
+        batches.append(batch)
+        rows += batch.num_rows
+        if rows > limit:
+            break
+    table = pa.Table.from_batches(batches, schema=reader.schema)
+    _discard(con)
+    return Fetched(table.slice(0, limit), more=rows > limit)
+
+
+def to_polars(con: duckdb.DuckDBPyConnection, *, limit: int | None = None) -> Fetched[pl.DataFrame]:
+    """Return the open result of *con* as a Polars DataFrame over the same buffers.
+
+    Raises `FrameError` if Polars is not installed, before anything is fetched, or if it lacks one of the types.
+    """
+    _polars()
+    fetched = to_arrow(con, limit=limit)
+    return Fetched(_polars_frame(fetched.value), more=fetched.more)
+
+
+def to_dict(con: duckdb.DuckDBPyConnection, *, limit: int | None = None) -> Fetched[dict[str, list[Any]]]:
+    """Return the open result of *con* as column names and lists of Python values."""
+    names = unique_names([column[0] for column in con.description])
+    with _own_errors():
+        rows = con.fetchall() if limit is None else con.fetchmany(limit + 1)
+    if limit is not None:
+        _discard(con)
+    return _columns(rows, names, limit)
+
+
+def to_reader(con: duckdb.DuckDBPyConnection, *, limit: int | None = None) -> pa.RecordBatchReader:
+    """Return a reader that streams the open result of *con* and owns *con*.
+
+    *con* is closed when the reader is exhausted, fails or is collected, whichever comes first; nothing else may use it.
+    """
+    source = con.to_arrow_reader(_BATCH if limit is None else min(_BATCH, limit + 1))
+    reader = pa.RecordBatchReader.from_batches(source.schema, _streamed(con, source, limit))
+    weakref.finalize(reader, con.close).atexit = False
+    return reader
+
+
+def from_cursor(result: CursorResult[Any], form: Form, *, limit: int | None = None) -> Fetched[Any]:
+    """Return the rows of a SQLAlchemy *result* of any dialect as *form*, with at most *limit* rows.
+
+    Columns are typed by their values, and a frame has the dtypes that `.df()` gives the same values: integers with
+    NULLs are `Int64`, decimals `float64`, dates and times `datetime64[us]`; what has no dtype stays Python objects.
+    Raises `FrameError` if an Arrow column would have to mix types. A `reader` keeps *result* open until it is exhausted.
+    """
+    names = unique_names(list(result.keys()))
+    if form == "polars":
+        _polars()
+    if form == "reader":
+        return Fetched(_cursor_reader(result, names, limit))
+    rows = result.fetchall() if limit is None else result.fetchmany(limit + 1)
+    result.close()
+    fetched = _columns(rows, names, limit)
+    if form == "dict":
+        return fetched
+    if form == "pandas":
+        columns = {name: _inferred(values) for name, values in fetched.value.items()}
+        return Fetched(pd.DataFrame(columns), more=fetched.more)
+    table = pa.table({name: _arrow_column(name, values) for name, values in fetched.value.items()})
+    return Fetched(_polars_frame(table) if form == "polars" else table, more=fetched.more)
+
+
+def unique_names(names: Sequence[str]) -> list[str]:
+    """Return *names* with `_1`, `_2` appended to those seen before, in any case, as DuckDB's `.df()` does."""
+    seen: set[str] = set()
+    unique = []
+    for name in names:
+        new, count = name, 0
+        while new.translate(_LOWER) in seen:
+            count += 1
+            new = f"{name}_{count}"
+        seen.add(new.translate(_LOWER))
+        unique.append(new)
+    return unique
+
+
+# --- pandas, by Arrow ---------------------------------------------------------------------------------------------
+
+
+def _profits(types: Sequence[str]) -> bool:
+    """Tell whether a result with columns of *types* is better fetched by Arrow."""
+    text = sum(kind in _TEXT for kind in types)
+    return text > 0 and text * _TEXT_SHARE >= len(types) and _EXACT.issuperset(types)
+
+
+def _arrow_text() -> pd.StringDtype | None:
+    """Return the dtype that pandas infers for text if it is Arrow's, else None.
+
+    Asked rather than looked up: it depends on pandas' version and on two of its options.
+    """
+    dtype = pd.Series(["text"]).dtype
+    return dtype if isinstance(dtype, pd.StringDtype) and dtype.storage == "pyarrow" else None
+
+
+def _frame(columns: list[pa.ChunkedArray], names: list[str], text: pd.StringDtype) -> pd.DataFrame:
+    """Return the frame of *columns*, emptying that list: a column goes as soon as it is converted."""
+    columns.reverse()
+    return pd.DataFrame({name: _values(columns.pop(), text) for name in names})
+
+
+def _values(column: pa.ChunkedArray, text: pd.StringDtype | None) -> Any:  # noqa: ANN401 - numpy or pandas array
+    """Return *column* as the array that `.df()` would hand to pandas, chosen by its Arrow type."""
+    kind = column.type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return _text(column, text)
+    if pa.types.is_integer(kind):
+        return _maskable(column, pd.arrays.IntegerArray)
+    if pa.types.is_boolean(kind):
+        return _maskable(column, pd.arrays.BooleanArray)
+    if pa.types.is_floating(kind):
+        return column.to_numpy()
+    if pa.types.is_timestamp(kind):
+        return _timestamps(column)
+    if pa.types.is_date32(kind) and not _beyond_pandas(column):
+        return column.to_numpy().astype("M8[us]")
+    if pa.types.is_decimal128(kind):
+        return _decimals(column)
+    if pa.types.is_dictionary(kind):
+        return _categories(column)
+    return _through_duckdb(column)
+
+
+def _text(column: pa.ChunkedArray, dtype: pd.StringDtype | None) -> Any:  # noqa: ANN401 - numpy or pandas array
+    """Return text as *dtype*, or as objects where pandas has none for it or cannot tell: nothing but NULLs."""
+    if dtype is None or column.null_count == len(column):
+        return column.to_numpy()
+    return dtype.__from_arrow__(column)
+
+
+def _maskable(column: pa.ChunkedArray, masked: type[Any]) -> Any:  # noqa: ANN401 - numpy or pandas array
+    """Return integers or booleans as a numpy array, or as a *masked* pandas array if there are NULLs."""
+    if column.null_count == 0:
+        return column.to_numpy()
+    values = column.fill_null(pa.scalar(0).cast(column.type))
+    return masked(values.to_numpy(), column.is_null().to_numpy())
+
+
+def _timestamps(column: pa.ChunkedArray) -> Any:  # noqa: ANN401 - numpy or pandas array
+    """Return timestamps in their own unit, in the zone of the connection if they have one."""
+    zone = column.type.tz
+    values = column.to_numpy()
+    return values if zone is None else pd.DatetimeIndex(values).tz_localize("UTC").tz_convert(zone).array
+
+
+def _beyond_pandas(column: pa.ChunkedArray) -> bool:
+    """Tell whether a date of *column* does not fit in 64 bits of microseconds, as `infinity` does not."""
+    days = pc.min_max(column.cast(pa.int32())).as_py()
+    return any(day is not None and abs(day) > _LAST_DAY for day in days.values())
+
+
+def _decimals(column: pa.ChunkedArray) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return 128-bit decimals as doubles with DuckDB's own arithmetic, which Arrow's cast rounds otherwise."""
+    small = column.type.precision <= _SMALL_DECIMAL
+    parts = [_unscaled(chunk, small=small) for chunk in column.chunks]
+    values = np.concatenate(parts) if parts else np.empty(0)
+    values /= 10.0**column.type.scale
+    if column.null_count:
+        values[column.is_null().to_numpy()] = np.nan
+    return values
+
+
+def _unscaled(chunk: pa.Array, *, small: bool) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return the integers behind the decimals of *chunk* as doubles; *small* ones fill the low word alone."""
+    words = np.frombuffer(chunk.buffers()[1], np.int64).reshape(-1, 2)[chunk.offset : chunk.offset + len(chunk)]
+    low, high = words.T
+    if small:
+        return low.astype(np.float64)
+    low = low.view(np.uint64)
+    # DuckDB's Hugeint cast: a high word of -1 is counted down from zero, so that small negatives stay exact.
+    near_zero = -((~low).astype(np.float64) + 1.0)
+    return np.where(high == -1, near_zero, low.astype(np.float64) + high.astype(np.float64) * 2.0**64)
+
+
+def _categories(column: pa.ChunkedArray) -> pd.Categorical:
+    """Return an ENUM as ordered categories; a result without rows has none, as in `.df()`."""
+    names = column.chunk(0).dictionary.to_pylist() if len(column) else []
+    codes = [chunk.indices.cast(pa.int32()).fill_null(-1).to_numpy() for chunk in column.chunks]
+    dtype = pd.CategoricalDtype(names, ordered=True)
+    return pd.Categorical.from_codes(np.concatenate(codes) if codes else [], dtype=dtype)
+
+
+def _through_duckdb(column: pa.ChunkedArray) -> Any:  # noqa: ANN401 - pandas array
+    """Return what `.df()` makes of *column*, or raise what it raises; 10 ms for a connection of its own."""
+    with duckdb.connect() as con:
+        return con.from_arrow(pa.table({"column": column})).df()["column"].array
+
+
+# --- pandas, by vectors -------------------------------------------------------------------------------------------
+
+
+def _limited(con: duckdb.DuckDBPyConnection, types: Sequence[str], limit: int) -> Fetched[pd.DataFrame]:
+    """Return the first *limit* rows as `.df()` would give them, fetching no more vectors than that takes."""
+    first = con.fetch_df_chunk(limit // _VECTOR + 1)
+    parts, rows = [first], len(first)
+    while 0 < len(parts[-1]) and rows <= limit:
+        parts.append(con.fetch_df_chunk(1))
+        rows += len(parts[-1])
+    _discard(con)
+    if rows <= limit and rows == len(first):
+        return Fetched(first)
+    parts = [part for part in parts if len(part)]
+    columns = {
+        name: _prefix([part.iloc[:, i] for part in parts], limit, text=types[i] in _TEXT)
+        for i, name in enumerate(first.columns)
+    }
+    return Fetched(pd.DataFrame(columns), more=rows > limit)
+
+
+def _prefix(parts: list[pd.Series[Any]], limit: int, *, text: bool) -> Any:  # noqa: ANN401 - numpy or pandas array
+    """Return *limit* rows of a column in the form in which DuckDB hands them to pandas, which infers their dtype.
+
+    A dtype depends on the rows it was inferred from, and those of *parts* are not the rows that are returned: only
+    NULLs make integers `Int64`, text without a value is no `str`, and a union of texts is one until a number comes.
+    """
+    column = pd.concat([_raw(part, text=text) for part in parts], ignore_index=True).iloc[:limit]
+    dtype = column.dtype
+    if hasattr(dtype, "numpy_dtype") and not column.hasnans:
+        return column.to_numpy(dtype.numpy_dtype)
+    if isinstance(dtype, pd.CategoricalDtype) and column.empty:
+        return pd.Categorical([], categories=[], ordered=True)
+    return column.array if pd.api.types.is_extension_array_dtype(dtype) else column.to_numpy()
+
+
+def _raw(part: pd.Series[Any], *, text: bool) -> pd.Series[Any]:
+    """Return *part* before pandas inferred text from it: objects, with None or NA for NULL."""
+    if not isinstance(part.dtype, pd.StringDtype):
+        return part
+    objects = part.astype(object)
+    return objects.where(part.notna(), None if text else pd.NA)
+
+
+# --- streams ------------------------------------------------------------------------------------------------------
+
+
+def _streamed(
+    con: duckdb.DuckDBPyConnection, source: pa.RecordBatchReader, limit: int | None
+) -> Iterator[pa.RecordBatch]:
+    """Give the batches of *source*, up to *limit* rows, and close *con* at the end, however it comes."""
+    with con:
+        left = limit
+        for batch in _batches(source):
+            if left is None:
+                yield batch
+                continue
+            yield batch.slice(0, left)
+            left -= batch.num_rows
+            if left <= 0:
+                return
+
+
+def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    """Give the batches of DuckDB's *reader*, with DuckDB's own errors."""
+    while True:
+        with _own_errors():
+            try:
+                batch = reader.read_next_batch()
+            except StopIteration:
+                return
+        yield batch
+
+
+@contextlib.contextmanager
+def _own_errors() -> Iterator[None]:
+    """Raise DuckDB's exception in place of one that only quotes it.
+
+    A query that fails halfway fails a stream as an `OSError`, and `fetchall` as one about a closed result; both have
+    the text of the error, which begins with its kind.
+    """
+    try:
+        yield
+    except (OSError, pa.ArrowInvalid, duckdb.InvalidInputException) as error:
+        text = str(error).partition("closed pending query result\nError: ")[2] or str(error)
+        kind = text.partition(" Error: ")[0].replace(" ", "").lower() + "exception"
+        own = {name.lower(): value for name, value in vars(duckdb).items()}.get(kind)
+        if own is None or (type(error) is own and str(error) == text):
+            raise
+        raise own(text) from error
+
+
+def _discard(con: duckdb.DuckDBPyConnection) -> None:
+    """Close the open result of *con* without computing the rest of it: executing nothing does, in 0.1 ms."""
+    con.execute("")
+
+
+@contextlib.contextmanager
+def _quiet(types: Sequence[str]) -> Iterator[None]:
+    """Keep back what pandas deprecates in DuckDB's own conversion: as of 1.5, that of time zones.
+
+    Python's filters belong to the whole process, so they are touched for such columns only.
+    """
+    if "timestamp with time zone" not in types:
+        yield
+        return
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The inplace keyword", DeprecationWarning)
+        yield
+
+
+# --- Polars -------------------------------------------------------------------------------------------------------
+
+
+def _polars() -> Any:  # noqa: ANN401 - a module
+    """Return Polars, or raise `FrameError`. Imported here because it is optional, and takes 60 ms."""
+    try:
+        import polars as pl  # noqa: PLC0415
+    except ImportError as error:
+        message = "Polars is not installed. Run `pip install polars`, or ask for `--as arrow` or `--as pandas`."
+        raise FrameError(message) from error
+    return pl
+
+
+def _polars_frame(table: pa.Table) -> pl.DataFrame:
+    """Return *table* as a Polars frame over the same buffers."""
+    polars = _polars()
+    try:
+        return polars.from_arrow(table.rename_columns(unique_names(table.column_names)), rechunk=False)
+    except polars.exceptions.PolarsError as error:
+        message = f"Polars cannot hold this result: {error}. Cast the column in SQL, or ask for `--as arrow`."
+        raise FrameError(message) from error
+
+
+# --- other databases ----------------------------------------------------------------------------------------------
+
+
+def _columns(rows: Sequence[Sequence[Any]], names: list[str], limit: int | None) -> Fetched[dict[str, list[Any]]]:
+    """Return *rows*, of which there is one too many if there were more than *limit*, as columns."""
+    kept = rows[:limit]
+    columns = zip(*kept, strict=True) if kept else ([] for _ in names)
+    return Fetched({name: list(column) for name, column in zip(names, columns, strict=True)}, more=len(rows) > len(kept))
+
+
+def _inferred(values: list[Any]) -> Any:  # noqa: ANN401 - numpy or pandas array
+    """Return Python *values* as the array that `.df()` gives for the like, or as objects if there is none."""
+    with contextlib.suppress(pa.ArrowException, OverflowError):
+        column = pa.chunked_array([pa.array(values)])
+        if _has_dtype(column.type):
+            return _values(column, _arrow_text())
+    objects = np.empty(len(values), dtype=object)
+    objects[:] = values
+    return objects
+
+
+def _has_dtype(kind: pa.DataType) -> bool:
+    """Tell whether `.df()` gives values of the Arrow type *kind* a dtype other than object."""
+    tests = (
+        pa.types.is_string,
+        pa.types.is_integer,
+        pa.types.is_boolean,
+        pa.types.is_floating,
+        pa.types.is_timestamp,
+        pa.types.is_date32,
+        pa.types.is_decimal128,
+    )
+    return any(test(kind) for test in tests)
+
+
+def _arrow_column(name: str, values: list[Any], kind: pa.DataType | None = None) -> pa.Array:
+    """Return *values* as an Arrow array of *kind*, or of the type that fits them."""
+    try:
+        return pa.array(values, type=kind)
+    except (pa.ArrowException, OverflowError) as error:
+        message = (
+            f"The column {name!r} cannot become an Arrow column: {error}. Arrow columns hold one type: "
+            "cast it in SQL, or ask for `--as pandas` or `--as dict`."
+        )
+        raise FrameError(message) from error
+
+
+def _cursor_reader(result: CursorResult[Any], names: list[str], limit: int | None) -> pa.RecordBatchReader:
+    """Return a reader over *result*, with the types of its first batch."""
+    first = _columns(result.fetchmany(_BATCH if limit is None else min(_BATCH, limit)), names, None).value
+    head = pa.record_batch({name: _arrow_column(name, values) for name, values in first.items()})
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        with contextlib.closing(result):
+            yield head
+            left = None if limit is None else limit - head.num_rows
+            while rows := result.fetchmany(_BATCH if left is None else min(_BATCH, left)):
+                columns = _columns(rows, names, None).value
+                arrays = [_arrow_column(f.name, columns[f.name], f.type) for f in head.schema]
+                yield pa.record_batch(arrays, schema=head.schema)
+                left = None if left is None else left - len(rows)
+
+    return pa.RecordBatchReader.from_batches(head.schema, batches())

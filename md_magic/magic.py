@@ -1,0 +1,205 @@
+"""`%%mdsql` and `%mdsql`: read the line, call the session, bind or return. The only caller of IPython's shell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.magic import Magics, line_cell_magic, magics_class, needs_local_scope, no_var_expand
+from IPython.display import display
+from traitlets import Dict, Enum, Int, Unicode, observe
+
+from md_magic import options
+from md_magic.errors import OptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from md_magic.options import Request
+    from md_magic.query import Outcome
+    from md_magic.session import Session
+
+
+@magics_class
+class MdsqlMagics(Magics):
+    """SQL on DuckDB, MotherDuck and every database that SQLAlchemy speaks to."""
+
+    default_target = Unicode("duckdb:///:memory:", help="Where a cell runs when nothing has been named.").tag(config=True)
+    format = Enum(["pandas", "polars", "arrow", "reader", "dict"], "pandas", help="Form of a cell's value, unless --as says another.").tag(config=True)  # fmt: skip
+    max_rows_displayed = Int(None, allow_none=True, help="Rows that pandas shows before it shortens a frame (its display.max_rows); None leaves pandas alone.").tag(config=True)  # fmt: skip
+    targets = Dict(help="Targets by alias, to write @alias: {'prod': 'md:prod'}.").tag(config=True)
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        """Make the magics of *shell*; its session is made by the first cell."""
+        super().__init__(shell)
+        self._session: Session | None = None
+
+    @property
+    def session(self) -> Session:
+        """The one session of this kernel."""
+        if self._session is None:
+            from md_magic.session import Session  # 600 ms of pandas, SQLAlchemy and duckdb; `%load_ext` costs none
+
+            self._session = Session(notify=print)
+        return self._session
+
+    @no_var_expand
+    @needs_local_scope
+    @line_cell_magic
+    def mdsql(self, line: str, cell: str | None = None, local_ns: dict[str, Any] | None = None) -> Any:  # noqa: ANN401
+        """Run SQL and return its result as a DataFrame."""
+        request = options.parse(line, cell)
+        variables = self._variables(local_ns)
+        if request.action != "run":
+            return self._act(request)
+        self._open(request, variables)
+        sql = _file(request.file) if request.file else request.sql
+        if not sql.strip():
+            return None
+        if request.dry_run:
+            value = self.session.describe_result(sql, variables, self._parameters(request, variables))
+            return self._bound(request, value)
+        return self._run(request, sql, variables)
+
+    def close(self) -> None:
+        """Close every connection."""
+        if self._session is not None:
+            self._session.close_all()
+
+    def _run(self, request: Request, sql: str, variables: Mapping[str, Any]) -> Any:  # noqa: ANN401
+        outcome = None
+        for following in self.session.run(
+            sql,
+            variables,
+            parameters=self._parameters(request, variables),
+            form=request.form or self.format,
+            limit=request.limit,
+            every=request.every,
+        ):
+            if request.every and outcome is not None:
+                self._show(outcome, request)
+                if outcome.value is not None:
+                    display(outcome.value)
+            outcome = following
+        if outcome is None:
+            return self._bound(request, None)
+        self._show(outcome, request)
+        return self._bound(request, outcome.value)
+
+    def _show(self, outcome: Outcome, request: Request) -> None:
+        if not request.quiet and outcome.line:
+            print(outcome.line)
+
+    def _bound(self, request: Request, value: Any) -> Any:  # noqa: ANN401
+        """Bind *value* to the name that was asked for, or give it back to be displayed."""
+        if request.out is None:
+            return value
+        self.shell.user_ns[request.out] = value
+        return None
+
+    def _open(self, request: Request, variables: Mapping[str, Any]) -> None:
+        """Make the target that *request* names current."""
+        if request.engine:
+            self.session.use_object(request.engine, _variable("--engine", request.engine, variables), alias=request.alias)
+            return
+        self._read_targets()
+        config = _variable("--config", request.config, variables) if request.config else None
+        if config is not None and not isinstance(config, dict):
+            message = f"--config {request.config}: got a {type(config).__name__}, where a dict of settings is needed."
+            raise OptionError(message)
+        word = request.target or (None if self.session.current else self.default_target)
+        self.session.use(self.session.resolve(word) if word else None, config=config, alias=request.alias)
+
+    def _read_targets(self) -> None:
+        for alias, uri in self.targets.items():
+            if alias not in self.session.aliases:
+                self.session.aliases[alias] = self.session.resolve(uri)
+
+    def _act(self, request: Request) -> Any:  # noqa: ANN401
+        """Do what is asked for on the line alone."""
+        if request.action == "help":
+            print(options.parser().format_help())
+            return None
+        if request.action == "connections":
+            return self.session.connections()
+        if request.action in {"close", "close_all"}:
+            return self._close(request)
+        self._open(request, self._variables(None))
+        if request.action == "databases":
+            return self._bound(request, self.session.databases())
+        if request.action == "tables":
+            return self._bound(request, self.session.tables(request.argument))
+        return self._bound(request, self.session.describe(request.argument or ""))
+
+    def _close(self, request: Request) -> None:
+        if request.action == "close_all":
+            count = self.session.close_all()
+            print(f"{count} connection{'s' * (count != 1)} closed")
+            return
+        self._read_targets()
+        target = self.session.resolve(request.argument) if request.argument else self.session.current
+        closed = self.session.close(target)
+        print(f"{target.name} closed" if closed and target else f"{target.name if target else 'nothing'} was not open")
+
+    def _parameters(self, request: Request, variables: Mapping[str, Any]) -> dict[str, Any]:
+        """Evaluate the expressions of `--param` among *variables*."""
+        values = {}
+        for name, expression in request.parameters:
+            try:
+                values[name] = eval(expression, self.shell.user_global_ns, dict(variables))  # noqa: S307 - the user's own
+            except Exception as error:
+                message = f"--param {name}={expression}: {type(error).__name__}: {error}"
+                raise OptionError(message) from error
+        return values
+
+    def _variables(self, local_ns: Mapping[str, Any] | None) -> Mapping[str, Any]:
+        """Return what a Python expression in the calling scope would see, without the builtins."""
+        namespace: dict[str, Any] = self.shell.user_ns
+        return namespace if local_ns is None or local_ns is namespace else {**namespace, **local_ns}
+
+    @observe("max_rows_displayed")
+    def _limit_display(self, change: Mapping[str, Any]) -> None:
+        import pandas as pd  # 300 ms; only a person who changes the setting pays
+
+        pd.set_option("display.max_rows", change["new"] if change["new"] is not None else 60)
+
+
+MdsqlMagics.mdsql.__doc__ = f"Run SQL and return its result as a DataFrame.\n\n{options.parser().format_help()}"
+
+
+def _variable(option: str, name: str, variables: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    if name in variables:
+        return variables[name]
+    message = f"{option} {name}: there is no Python variable {name!r}."
+    raise OptionError(message)
+
+
+def _file(path: str) -> str:
+    try:
+        return Path(path).expanduser().read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        message = f"--file {path}: the file is not UTF-8 text."
+    except OSError as error:
+        message = f"--file {path}: {error.strerror or error}. The path is relative to {Path.cwd()}."
+    raise OptionError(message)
+
+
+def load(shell: InteractiveShell) -> None:
+    """Register the magics with *shell*. Nothing is opened."""
+    unload(shell)  # `%reload_ext` and a second `%load_ext` start clean
+    magics = MdsqlMagics(shell)
+    shell.register_magics(magics)
+
+
+def unload(shell: InteractiveShell) -> None:
+    """Close every connection and take the magics out of *shell*."""
+    magics = shell.magics_manager.registry.pop(MdsqlMagics.__name__, None)
+    if magics is None:
+        return
+    magics.close()
+    if magics in shell.configurables:
+        shell.configurables.remove(magics)
+    for kind in ("line", "cell"):
+        shell.magics_manager.magics[kind].pop("mdsql", None)

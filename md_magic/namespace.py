@@ -1,0 +1,106 @@
+"""What SQL sees of the notebook's variables: tables by their name, and values that can be bound.
+
+The invariant: variables that are neither a table nor asked for by a parameter are never touched.
+"""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import enum
+import os
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from md_magic.errors import ParameterError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_NATIVE_TABLES = {
+    ("polars", "LazyFrame"),
+    ("pyarrow", "Dataset"),
+    ("pyarrow", "FileSystemDataset"),
+    ("pyarrow", "InMemoryDataset"),
+    ("pyarrow", "UnionDataset"),
+    ("pyarrow", "Scanner"),
+}
+"""Tables that DuckDB reads and that have no Arrow C stream of their own: package and class."""
+
+_BINDABLE = (
+    bool,
+    int,
+    float,
+    str,
+    bytes,
+    bytearray,
+    memoryview,
+    decimal.Decimal,
+    uuid.UUID,
+    datetime.date,  # datetime and pandas.Timestamp are dates
+    datetime.time,
+    datetime.timedelta,
+    type(None),
+)
+
+
+class _Stream:
+    """Gives DuckDB only the Arrow C stream of a table: it would refuse a relation of another connection."""
+
+    def __init__(self, table: Any) -> None:  # noqa: ANN401 - anything with the protocol
+        self._table = table
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self._table.__arrow_c_stream__(requested_schema)
+
+
+def tables(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those *variables* that hold a table: pandas, Polars, Arrow, or anything with the Arrow C stream."""
+    return {name: _scannable(value) for name, value in list(variables.items()) if _is_table(type(value))}
+
+
+def _is_table(kind: type) -> bool:
+    if hasattr(kind, "__arrow_c_stream__"):
+        # a column (pandas.Series, polars.Series, pyarrow.ChunkedArray) streams too, and is not a table
+        return not (hasattr(kind, "dtype") or hasattr(kind, "chunks"))
+    return (kind.__module__.partition(".")[0], kind.__name__) in _NATIVE_TABLES
+
+
+def _scannable(value: object) -> object:
+    return _Stream(value) if type(value).__name__ == "DuckDBPyRelation" else value
+
+
+def bindable(name: str, value: object) -> object:
+    """Return *value*, of the parameter *name*, as a plain Python value that DuckDB binds as the type it has.
+
+    numpy and pandas scalars become Python's, arrays, sets and tuples become lists, and missing values become `None`.
+    Raises `ParameterError` for what is no value of SQL, such as a function or a DataFrame.
+    """
+    kind = type(value)
+    package = kind.__module__.partition(".")[0]
+    if isinstance(value, enum.Enum):
+        return bindable(name, value.value)
+    if package == "pandas" and kind.__name__ in {"NaTType", "NAType"}:
+        return None
+    if package == "numpy" and kind.__name__ not in {"ndarray", "datetime64", "timedelta64"} and hasattr(value, "item"):
+        return value.item()
+    if isinstance(value, _BINDABLE) or (package == "numpy" and kind.__name__ != "ndarray"):
+        return value
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, dict):
+        return {key: bindable(name, item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset, range)) or (hasattr(value, "tolist") and not _is_table(kind)):
+        return [bindable(name, item) for item in _items(value)]
+    raise ParameterError(_not_bindable(name, value))
+
+
+def _items(value: Any) -> Iterable[object]:  # noqa: ANN401 - lists and arrays of several packages
+    return value if isinstance(value, (list, tuple, set, frozenset, range)) else value.tolist()
+
+
+def _not_bindable(name: str, value: object) -> str:
+    got = f"The parameter :{name} is a {type(value).__name__}, which cannot be bound to SQL."
+    if _is_table(type(value)):
+        return f"{got} It is a table: name it without the colon, as in FROM {name}."
+    return f"{got} Numbers, text, bytes, dates, times, Decimal, UUID, None, lists and dicts can."

@@ -1,0 +1,210 @@
+"""The spelling of the magic line: words in, one frozen `Request` out.
+
+Options come first, then a target, then SQL; from the first word of SQL on, the text is left exactly as it was typed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import keyword
+import re
+from dataclasses import dataclass
+from typing import Any, Literal, NoReturn, get_args
+
+from md_magic import target as targets
+from md_magic.errors import OptionError
+
+Form = Literal["pandas", "polars", "arrow", "reader", "dict"]
+"""The form of a result: `reader` is a streaming `pyarrow.RecordBatchReader`."""
+
+Action = Literal["run", "help", "connections", "close", "close_all", "databases", "tables", "describe"]
+
+_WORD = re.compile(r"""(?:[^\s"']|"[^"]*"|'[^']*'|["'])+""")
+_ASSIGNED = re.compile(r"""\A\s*([^\s'"();,<]+)\s*<<(?!<)""")
+_USAGE = "%%%%mdsql [TARGET] [options]   with SQL below, or   %%mdsql [options] [TARGET] [SQL]"  # argparse formats it
+_EPILOG = """\
+TARGET is md:my_db, duckdb:///file.duckdb, duckdb:///:memory: (the default), any SQLAlchemy URL, or @alias. Naming one
+makes it current. In SQL, :name binds the Python variable of that name and FROM name reads a DataFrame variable, where
+the database has no such table. `%config MdsqlMagics` shows the settings.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a magic line and its cell ask for."""
+
+    sql: str = ""
+    target: str | None = None
+    action: Action = "run"
+    argument: str | None = None
+    """What the action is about: a target, a pattern, a table."""
+
+    out: str | None = None
+    form: Form | None = None
+    limit: int | None = None
+    parameters: tuple[tuple[str, str], ...] = ()
+    """Names and Python expressions of `--param`."""
+
+    file: str | None = None
+    alias: str | None = None
+    engine: str | None = None
+    config: str | None = None
+    every: bool = False
+    quiet: bool = False
+    dry_run: bool = False
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser that raises `OptionError`, instead of ending the kernel."""
+
+    def error(self, message: str) -> NoReturn:
+        raise OptionError(f"{_sentence(message)} `%mdsql --help` lists the options.")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Declare every option. Their help is the help of the magic."""
+    made = _Parser(prog="%mdsql", usage=_USAGE, add_help=False, allow_abbrev=False, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+    run = made.add_argument_group("running")
+    run.add_argument("-o", "--out", metavar="NAME", type=variable, help="bind the result to NAME and display nothing; also `NAME << SELECT ...`")  # fmt: skip
+    run.add_argument("--as", dest="form", choices=get_args(Form), help="form of the result; reader streams Arrow batches")  # fmt: skip
+    run.add_argument("--limit", metavar="N", type=_count, help="fetch at most N rows, and say when there were more")
+    run.add_argument("--param", dest="parameters", metavar="NAME=EXPR", type=_assignment, action="append", default=[], help="value of :NAME; may be given several times")  # fmt: skip
+    run.add_argument("--file", metavar="PATH", help="run the SQL of a file")
+    run.add_argument("--all", dest="every", action="store_true", help="display the result of every statement, not only of the last")  # fmt: skip
+    run.add_argument("--dry-run", action="store_true", help="names and types of the result's columns; nothing is run")
+    run.add_argument("--quiet", action="store_true", help="no status line")
+    where = made.add_argument_group("connecting")
+    where.add_argument("--alias", metavar="NAME", type=_alias, help="name the target, to write @NAME later")
+    where.add_argument("--engine", metavar="NAME", type=variable, help="run on a SQLAlchemy Engine or a DuckDB connection held in a variable")  # fmt: skip
+    where.add_argument("--config", metavar="NAME", type=variable, help="a dict variable with DuckDB's configuration, for opening the target")  # fmt: skip
+    alone = made.add_argument_group("on the line alone").add_mutually_exclusive_group()
+    alone.add_argument("--connections", action="store_true", help="what is open, as a frame")
+    alone.add_argument("--close", metavar="TARGET", nargs="?", const="", help="close TARGET, or the current one")
+    alone.add_argument("--close-all", action="store_true", help="close every connection")
+    alone.add_argument("--databases", action="store_true", help="databases of the target, as a frame")
+    alone.add_argument("--tables", metavar="PATTERN", nargs="?", const="", help="tables and views, as a frame; %% stands for any text")  # fmt: skip
+    alone.add_argument("--describe", metavar="TABLE", help="columns of TABLE, as a frame")
+    alone.add_argument("--help", action="store_true", help="this text")
+    return made
+
+
+def parse(line: str, cell: str | None = None) -> Request:
+    """Read a magic *line* and the *cell* below it. Raises `OptionError`; nothing has been run then."""
+    first = _ASSIGNED.match(line)  # `df << md:my_db SELECT 1`: the name may stand before the target
+    line = line[first.end() :] if first else line
+    options, rest = _options(line)
+    word = _WORD.match(rest)
+    target = None
+    if word and targets.is_target(_unquoted(word.group())):
+        target = _unquoted(word.group())
+        more, rest = _options(rest[word.end() :])
+        options = [*options, *more]
+    found = parser().parse_args(options)
+    sql = rest if cell is None else f"{rest}\n{cell}" if rest else cell
+    second = _ASSIGNED.match(sql)
+    if second:
+        sql = re.sub(r"\S", " ", second.group()) + sql[second.end() :]
+    name = variable((first or second).group(1)) if first or second else None
+    return _request(found, sql=sql, target=target, assigned=name)
+
+
+def _options(line: str) -> tuple[list[str], str]:
+    """Split *line* into the words that are options, with their values, and the text after them."""
+    declared = parser()._option_string_actions  # noqa: SLF001 - argparse has no public list of what takes a value
+    words: list[str] = []
+    rest = line.lstrip()
+    while match := _WORD.match(rest):
+        word = match.group()
+        name, equals, value = word.partition("=")
+        if not re.match(r"--?[A-Za-z]", word):
+            break
+        rest = rest[match.end() :].lstrip()
+        words.append(f"{name}={_unquoted(value)}" if equals else name)
+        if name not in declared:
+            raise OptionError(_unknown(name, list(declared)))
+        action = declared[name]
+        following = _WORD.match(rest)
+        takes = not equals and action.nargs != 0 and following is not None
+        if takes and following and (action.nargs is None or not following.group().startswith("--")):
+            words[-1] = f"{name}={_unquoted(following.group())}" if name.startswith("--") else name
+            words += [] if name.startswith("--") else [_unquoted(following.group())]
+            rest = rest[following.end() :].lstrip()
+    return words, rest
+
+
+def _request(found: argparse.Namespace, *, sql: str, target: str | None, assigned: str | None) -> Request:
+    given = vars(found)
+    action, argument = _action(given)
+    if assigned and given["out"] and assigned != given["out"]:
+        message = f"The result is to be bound to two names, {given['out']!r} and {assigned!r}: give one."
+        raise OptionError(message)
+    if given["engine"] and target:
+        message = f"Both --engine {given['engine']} and the target {target} were given: a cell runs on one of them."
+        raise OptionError(message)
+    names = ("form", "limit", "file", "alias", "engine", "config", "every", "quiet", "dry_run")
+    return Request(
+        sql=sql,
+        target=target,
+        action=action,
+        argument=argument,
+        out=given["out"] or assigned,
+        parameters=tuple(given["parameters"]),
+        **{name: given[name] for name in names},
+    )
+
+
+def _action(given: dict[str, Any]) -> tuple[Action, str | None]:
+    for action in get_args(Action):
+        value = given.get(action)
+        if value is True:
+            return action, None
+        if isinstance(value, str):
+            return action, value or None
+    return "run", None
+
+
+def variable(name: str) -> str:
+    """Return *name*, which must be one that a Python variable can have. Raises `OptionError`."""
+    if name.isidentifier() and not keyword.iskeyword(name):
+        return name
+    why = "is a Python keyword" if keyword.iskeyword(name) else "is not a Python name"
+    message = f"{name!r} {why}. A variable's name has letters, digits and underscores, and no digit first."
+    raise OptionError(message)
+
+
+def _alias(name: str) -> str:
+    name = name.removeprefix("@")
+    if re.fullmatch(r"[\w.-]+", name):
+        return name
+    message = f"{name!r} is no alias. An alias has letters, digits, `_`, `-` and `.`, and is written @name later."
+    raise OptionError(message)
+
+
+def _count(text: str) -> int:
+    if text.replace("_", "").isdecimal():
+        return int(text)
+    message = f"--limit: got {text!r}, where a number of rows is needed, such as --limit 1000."
+    raise OptionError(message)
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    name, equals, expression = text.partition("=")
+    if not (equals and expression.strip()):
+        message = f"--param: got {text!r}, where NAME=EXPRESSION is needed, such as --param day=7 or --param ids=[1,2]."
+        raise OptionError(message)
+    return variable(name.strip().removeprefix(":")), expression.strip()
+
+
+def _unknown(name: str, declared: list[str]) -> str:
+    near = difflib.get_close_matches(name, declared, n=1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    return f"There is no option {name}.{hint} `%mdsql --help` lists the options."
+
+
+def _unquoted(word: str) -> str:
+    return re.sub(r"""(["'])(.*?)\1""", r"\2", word)
+
+
+def _sentence(message: str) -> str:
+    return message[:1].upper() + message[1:].rstrip(".") + "."

@@ -1,0 +1,244 @@
+"""A session: what one kernel has open, which target is current, and how a cell's SQL runs on it.
+
+Plain values in, results out: nothing here knows that it is in a notebook.
+"""
+
+from __future__ import annotations
+
+import difflib
+import time
+from typing import TYPE_CHECKING, Any
+
+from md_magic import catalog, namespace, query, target as targets
+from md_magic.auth import Secret
+from md_magic.engines import Database, EnginePool
+from md_magic.errors import ConnectionLost, ParameterError, TargetError
+from md_magic.interrupt import InterruptGuard
+from md_magic.reader import Reader, read_generic
+from md_magic.statement import Statement
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    import pandas as pd
+
+    from md_magic.frames import Form
+    from md_magic.query import Outcome
+    from md_magic.target import Target
+
+
+class Session:
+    """One for each shell. Closing it closes every connection and leaves it usable."""
+
+    def __init__(self, *, notify: Callable[[str], None]) -> None:
+        """Make a session without connections. *notify* shows a person one line, such as what a lost connection took."""
+        self.pool = EnginePool()
+        self.aliases: dict[str, Target] = {}
+        self.current: Target | None = None
+        self._notify = notify
+        self._reader = Reader()
+        self._guard = InterruptGuard()
+        self._lost: dict[Target, Database] = {}
+
+    # ---- targets ----------------------------------------------------------------------------------------------------
+
+    def resolve(self, word: str) -> Target:
+        """Return the target that *word* names: a URI, or `@alias`. Raises `TargetError` for an unknown alias."""
+        if not word.startswith("@"):
+            return targets.read(word)
+        name = word.removeprefix("@")
+        if name in self.aliases:
+            return self.aliases[name]
+        known = ", ".join(f"@{alias}" for alias in self.aliases) or "none yet"
+        message = (
+            f"No target has the alias {word!r}. Known aliases: {known}. "
+            f"Give one with `%mdsql duckdb:///my.duckdb --alias {name}`."
+        )
+        raise TargetError(message + _near(name, self.aliases, "@"))
+
+    def use(
+        self,
+        target: Target | None = None,
+        *,
+        config: Mapping[str, Any] | None = None,
+        alias: str | None = None,
+    ) -> Database:
+        """Open *target*, by default the current one, where it is not open; make it current and give it *alias*."""
+        chosen = target or self.current or targets.read(targets.MEMORY)
+        database = self.pool.get(chosen, _hidden(config))
+        self._settle(database, alias)
+        return database
+
+    def use_object(self, name: str, value: object, *, alias: str | None = None) -> Database:
+        """Make *value*, a SQLAlchemy engine or DuckDB connection held in variable *name*, the current target."""
+        database = self.pool.adopt(name, value)
+        self._settle(database, alias)
+        return database
+
+    def _settle(self, database: Database, alias: str | None) -> None:
+        self.current = database.target
+        if alias:
+            self.aliases[alias] = database.target
+        lost = self._lost.pop(database.target, None)
+        if lost is not None:
+            self._notify(f"Connected to {database.target.name} again. {_what_was_lost(lost)}")
+
+    def close(self, target: Target | None = None) -> bool:
+        """Close *target*, by default the current one; return whether it was open."""
+        chosen = target or self.current
+        if chosen is None:
+            return False
+        if chosen == self.current:
+            self.current = None
+        return self.pool.close(chosen)
+
+    def close_all(self) -> int:
+        """Close every connection; return how many there were."""
+        self.current = None
+        self._guard.close()
+        return self.pool.close_all()
+
+    def connections(self) -> pd.DataFrame:
+        """Return a frame of what is open: name, alias, state, database, account, age in seconds, and which is current."""
+        names = {target: alias for alias, target in self.aliases.items()}
+        rows = [
+            {
+                "name": database.target.name,
+                "alias": names.get(database.target, ""),
+                "state": database.state,
+                "database": database.target.database,
+                "account": database.account,
+                "age": round(time.monotonic() - database.opened, 1),
+                "current": database.target == self.current,
+            }
+            for database in self.pool
+        ]
+        return catalog.frame(rows, ["name", "alias", "state", "database", "account", "age", "current"])
+
+    # ---- running ----------------------------------------------------------------------------------------------------
+
+    def run(
+        self,
+        sql: str,
+        variables: Mapping[str, Any],
+        *,
+        parameters: Mapping[str, Any] | None = None,
+        form: Form = "pandas",
+        limit: int | None = None,
+        every: bool = False,
+    ) -> Iterator[Outcome]:
+        """Run the statements of *sql* on the current target, in order, and give the outcome of each as it ends.
+
+        *variables* are the notebook's: its tables can be named, its values bound by `:name`; *parameters* go before
+        them. Only the last result is fetched, unless *every* asks for each. Nothing is run where a statement cannot
+        be parsed or a parameter has no value.
+        """
+        database = self.use()
+        statements = self._read(database, sql)
+        given = {**variables, **(parameters or {})} if parameters else variables
+        values = [_values(statement, given) for statement in statements]
+        tables = namespace.tables(variables) if database.target.is_duckdb else {}
+        for statement, bound in zip(statements, values, strict=True):
+            keep = every or statement.number == statement.of
+            yield self._run_one(statement, bound, tables, form=form, limit=limit, keep=keep)
+
+    def describe_result(
+        self, sql: str, variables: Mapping[str, Any], parameters: Mapping[str, Any] | None = None
+    ) -> pd.DataFrame:
+        """Return a frame with the names and types of the columns that *sql* would give. Nothing is run."""
+        database = self.use()
+        statements = self._read(database, sql)
+        columns: list[dict[str, str]] = []
+        for statement in statements[-1:]:
+            values = _values(statement, {**variables, **(parameters or {})})
+            with self._guard.armed(database.interrupt), database.scanning(namespace.tables(variables)):
+                columns = query.describe(database, statement, values)
+        return catalog.frame(columns, ["column", "type"])
+
+    def _read(self, database: Database, sql: str) -> list[Statement]:
+        if not database.target.is_duckdb:
+            return read_generic(sql, database.target.dialect)
+        try:
+            return query.read(self._reader, database, sql)
+        except ConnectionLost as error:
+            return query.read(self._reader, self._again(database, error), sql)
+
+    def _run_one(
+        self,
+        statement: Statement,
+        values: Mapping[str, Any],
+        tables: Mapping[str, Any],
+        *,
+        form: Form,
+        limit: int | None,
+        keep: bool,
+    ) -> Outcome:
+        database = self.use()
+        try:
+            with self._guard.armed(database.interrupt), database.scanning(tables):
+                return query.run(database, statement, values, form=form, limit=limit, keep=keep)
+        except ConnectionLost as error:
+            self._forget(database)
+            error.add_note(f"\nThe next cell connects again. {_what_was_lost(database)}")
+            raise
+
+    def _again(self, database: Database, error: ConnectionLost) -> Database:
+        """Connect once more to a target whose connection died while nothing ran."""
+        self._forget(database)
+        if database.target.url.startswith(f"{database.target.dialect}://--engine"):
+            raise error
+        return self.use(database.target)
+
+    def _forget(self, database: Database) -> None:
+        self.pool.close(database.target)
+        self._lost[database.target] = database
+
+    # ---- catalogue --------------------------------------------------------------------------------------------------
+
+    def databases(self) -> pd.DataFrame:
+        """Return a frame of the databases that the current target sees."""
+        return catalog.databases(self.use())
+
+    def tables(self, pattern: str | None = None) -> pd.DataFrame:
+        """Return a frame of the tables and views whose name matches *pattern*."""
+        return catalog.tables(self.use(), pattern)
+
+    def describe(self, table: str) -> pd.DataFrame:
+        """Return a frame of the columns of *table*. Raises `TargetError` where there is no such table."""
+        return catalog.describe(self.use(), table)
+
+
+def _values(statement: Statement, given: Mapping[str, Any]) -> dict[str, object]:
+    values = {}
+    for parameter in statement.parameters:
+        if parameter.name in given:
+            values[parameter.name] = namespace.bindable(parameter.name, given[parameter.name])
+        elif parameter.sign == ":":
+            message = (
+                f"The parameter :{parameter.name} has no value: there is no Python variable {parameter.name!r}. "
+                f"Define it, or run the cell with `--param {parameter.name}=...`."
+            )
+            raise ParameterError(message + _near(parameter.name, given, ":"))
+    return values
+
+
+def _near(name: str, known: Mapping[str, Any], sign: str) -> str:
+    near = difflib.get_close_matches(name, [other for other in known if not other.startswith("_")], n=1)
+    return f" Did you mean {sign}{near[0]}?" if near else ""
+
+
+def _hidden(config: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return *config* with its token as a `Secret`, so that no `repr` of what we keep shows it."""
+    return {
+        name: Secret(value) if isinstance(value, str) and "token" in name.lower() else value
+        for name, value in (config or {}).items()
+    }
+
+
+def _what_was_lost(database: Database) -> str:
+    lost = ["settings and prepared statements of the connection"]
+    if database.temporary:
+        lost.insert(0, f"temporary tables ({', '.join(sorted(database.temporary))})")
+    if database.in_transaction:
+        lost.insert(0, "the open transaction, which was not committed")
+    return f"What lived in the old connection is lost: {', '.join(lost)}."

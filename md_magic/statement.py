@@ -1,0 +1,69 @@
+"""A statement: one piece of a cell's SQL with the places of its parameters, as a value.
+
+The invariant: `Statement.clause` is the text as typed but for the parameters it is told to bind; what SQLAlchemy's
+`text()` would misread is escaped, so that the text that reaches the database is the text that was typed.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+_GLUED = re.compile(r"[:\w\\]\Z")
+"""What must not stand right before a `:name` for `text()` to see it as a parameter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A place in a statement's text where a value can be bound."""
+
+    name: str
+    start: int
+    """Offset of its sign in the statement's text, in characters."""
+
+    sign: str
+    """How it was written: `:` is ours and must have a value, `$` is DuckDB's own and may have one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement of a cell."""
+
+    text: str
+    """The SQL as the database understands it; a parameter is written `$name` for DuckDB, `:name` elsewhere."""
+
+    kind: str = ""
+    """DuckDB's statement type, such as `SELECT` or `INSERT`; empty where the database cannot tell."""
+
+    parameters: tuple[Parameter, ...] = ()
+    number: int = 1
+    of: int = 1
+    """This is statement *number* of *of* in its cell."""
+
+    line: int = 0
+    """How many lines of the cell stand above this statement's text."""
+
+    def clause(self, bound: Collection[str]) -> str:
+        """Return the text for `sqlalchemy.text()`, with the parameters named in *bound* as `:name`."""
+        parts, done = [], 0
+        for parameter in self.parameters:
+            if parameter.name in bound:
+                parts.append(escape(self.text[done : parameter.start]))
+                glue = " " if parts[-1] and _GLUED.search(parts[-1]) else ""
+                parts.append(f"{glue}:{parameter.name}")
+                done = parameter.start + 1 + len(parameter.name)
+        parts.append(escape(self.text[done:]))
+        return "".join(parts)
+
+
+def escape(sql: str) -> str:
+    r"""Return *sql* so that `sqlalchemy.text()` finds no parameter in it and gives back *sql* itself.
+
+    `text()` takes `\:` for a literal colon. With a backslash put before every colon, each backslash that `text()`
+    removes is one of ours: the user's own, as in `'\:x'`, is never the one that stands next to the colon.
+    """
+    return sql.replace(":", "\\:")
