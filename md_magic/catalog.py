@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import re
 from typing import TYPE_CHECKING, Any
 
-import duckdb
 import pandas as pd
 import sqlalchemy
 from sqlalchemy.exc import DBAPIError
@@ -106,12 +106,12 @@ def describe(database: Database, table: str) -> pd.DataFrame:
         hint = f"Did you mean {', '.join(near)}?" if near else "`%mdsql --tables` lists what there is."
         message = f"There is no table or view {table!r} in {database.target.name}. {hint}"
         raise TargetError(message)
-    return _ask(database, _COLUMNS, **place)
+    return _ask(database, _COLUMNS, place)
 
 
 def _find(database: Database, table: str) -> dict[str, str] | None:
     """Return database, schema and name of *table*, as DuckDB's search path resolves it."""
-    wanted = [part.lower() for part in _parts(database, table)]
+    wanted = [part.lower() for part in _parts(table)]
     path = {schema: rank for rank, schema in enumerate(_search_path(database))}
     best: tuple[int, dict[str, str]] | None = None
     for row in _rows(database, _NAMED):
@@ -125,27 +125,16 @@ def _find(database: Database, table: str) -> dict[str, str] | None:
     return best[1] if best else None
 
 
-def _parts(database: Database, table: str) -> list[str]:
-    """Split a dotted name as DuckDB does; a text that is no name is a name as it stands."""
-    native = database.dbapi.native if database.dbapi else None
-    try:
-        quoted = native.get_table_names(f"FROM {table}", qualified=True) if native else set()
-    except duckdb.Error:
-        return [table]
-    if len(quoted) != 1:
-        return [table]
-    return [part[1:-1].replace('""', '"') if part[:1] == '"' else part for part in _dotted(quoted.pop())]
-
-
-def _dotted(name: str) -> list[str]:
+def _parts(name: str) -> list[str]:
+    """Split a dotted name at the dots outside its quotes, and take the quotes off."""
     parts, inside = [""], False
-    for char in name:
+    for char in name.strip():
         inside ^= char == '"'
         if char == "." and not inside:
             parts.append("")
         else:
             parts[-1] += char
-    return parts
+    return [part[1:-1].replace('""', '"') if re.fullmatch(r'".*"', part, re.DOTALL) else part for part in parts]
 
 
 def _search_path(database: Database) -> list[tuple[str, str]]:
@@ -190,7 +179,7 @@ def _inspected_columns(database: Database, table: str) -> pd.DataFrame:
     )
 
 
-def _ask(database: Database, sql: str, **values: str) -> pd.DataFrame:
+def _ask(database: Database, sql: str, values: Mapping[str, str] | None = None) -> pd.DataFrame:
     try:
         result = database.connection.execute(sqlalchemy.text(sql), values)
         return pd.DataFrame([tuple(row) for row in result], columns=list(result.keys()))
@@ -200,4 +189,4 @@ def _ask(database: Database, sql: str, **values: str) -> pd.DataFrame:
 
 
 def _rows(database: Database, sql: str) -> list[dict[str, Any]]:
-    return [dict(row) for row in _ask(database, sql).to_dict("records")]
+    return [{str(name): value for name, value in row.items()} for row in _ask(database, sql).to_dict("records")]

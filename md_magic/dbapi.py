@@ -29,16 +29,22 @@ class Connection(ConnectionWrapper):
     SQLAlchemy's `begin`, `commit` and `rollback` do nothing: outside a transaction every statement commits by itself.
     """
 
-    def __init__(self, native: duckdb.DuckDBPyConnection) -> None:
-        """Wrap *native*; closing this closes it."""
+    def __init__(self, native: duckdb.DuckDBPyConnection, *, owned: bool = True) -> None:
+        """Wrap *native*; closing this closes it, where it is *owned*."""
         super().__init__(native)
         self.native = native
+        self._owned = owned
         self.frames: Mapping[str, Any] = {}
         """Python tables that a statement may name, where the database has no table or view of that name."""
 
     def cursor(self) -> Cursor:
         """Return a cursor; DuckDB has one open result for each connection."""
         return Cursor(self.native, self)
+
+    def close(self) -> None:
+        """Close DuckDB's connection, unless it is the user's own."""
+        if self._owned:
+            self.native.close()
 
     def begin(self) -> None:
         """Do nothing."""

@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -19,9 +20,9 @@ import duckdb
 import sqlalchemy
 from duckdb_engine.config import get_core_config
 from sqlalchemy import event
-from sqlalchemy.pool import NullPool, StaticPool
+from sqlalchemy.pool import NullPool
 
-from md_magic import __version__, dbapi
+from md_magic import dbapi
 from md_magic.auth import Secret, scrub
 from md_magic.errors import ConnectError, TargetError
 from md_magic.target import Target
@@ -67,6 +68,9 @@ class Database:
     config: Mapping[str, Any] = field(default_factory=dict, repr=False)
     cleanups: tuple[Callable[[], object], ...] = field(default=(), repr=False)
     """What closing does after closing the connection, in order."""
+
+    lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+    """Held while a statement runs and is fetched: a connection has one open result."""
 
     opened: float = field(default_factory=time.monotonic)
     in_transaction: bool = False
@@ -116,6 +120,22 @@ class Database:
             yield
         finally:
             connection.frames = {}
+
+    def sibling(self) -> tuple[sqlalchemy.Connection, duckdb.DuckDBPyConnection]:
+        """Return another connection to the same DuckDB database, and DuckDB's own below it.
+
+        It has the settings and variables of the notebook's connection; temporary tables, prepared statements and an
+        open transaction stay there.
+        """
+        main = self.dbapi
+        if main is None:
+            message = f"{self.target.name} has no DuckDB connection to make another like it."
+            raise ConnectError(message)
+        made = self.engine.connect()
+        own: dbapi.Connection = made.connection.dbapi_connection  # type: ignore[assignment] # our engine makes no other
+        own.frames = main.frames
+        copy_state(main.native, own.native)
+        return made, own.native
 
     def close(self) -> None:
         """Close the connection and what was made for it. A second call does nothing."""
@@ -168,7 +188,7 @@ class EnginePool:
 
         Raises `TargetError` for any other value.
         """
-        target = Target(url=f"{_dialect_of(name, value)}://--engine/{name}", account=f"object {id(value)}")
+        target = Target(url=f"{_dialect_of(name, value)}://", account=f"object {id(value)}", variable=name)
         with self._lock:
             if target not in self._databases:
                 self._databases[target] = _adopted(target, value)
@@ -203,6 +223,17 @@ def open_database(target: Target, config: Mapping[str, Any]) -> Database:
     raise _connect_error(target, cause, config) from cause
 
 
+def copy_state(source: duckdb.DuckDBPyConnection, target: duckdb.DuckDBPyConnection) -> None:
+    """Give *target*, a cursor of *source*, the settings and variables that *source* has of its own."""
+    local = "SELECT name, value FROM duckdb_settings() WHERE scope = 'LOCAL'"
+    there = dict(target.execute(local).fetchall())
+    for name, value in source.execute(local).fetchall():
+        if value != there.get(name):
+            target.execute(f"SET SESSION {duckdb_identifier(name)} = $value", {"value": value})
+    for name, value, kind in source.execute("SELECT name, value, type FROM duckdb_variables()").fetchall():
+        target.execute(f"SET VARIABLE {duckdb_identifier(name)} = CAST($value AS {kind})", {"value": value})
+
+
 def _duckdb_engine(target: Target, config: Mapping[str, Any]) -> sqlalchemy.Engine:
     database, config, settings = _duckdb_arguments(target, config)
     url = sqlalchemy.URL.create("duckdb", database=target.database)
@@ -217,7 +248,7 @@ def _duckdb_engine(target: Target, config: Mapping[str, Any]) -> sqlalchemy.Engi
     @event.listens_for(engine, "do_connect")
     def connect(_dialect: Dialect, _record: object, _args: object, parameters: dict[str, Any]) -> dbapi.Connection:
         if main:
-            return dbapi.Connection(main[0].cursor())
+            return dbapi.Connection(main[0].cursor())  # another connection to the same database, in memory as well
         native = duckdb.connect(database, config={name: _plain(value) for name, value in parameters["config"].items()})
         for name, value in settings.items():
             native.execute(f"SET {duckdb_identifier(name)} = $value", {"value": value})
@@ -244,7 +275,7 @@ def _duckdb_arguments(target: Target, config: Mapping[str, Any]) -> tuple[str, d
         path = {name: given.pop(name) for name in sorted(query) if name not in _IN_CONFIG}
         if target.account:
             path["user"] = target.account  # two accounts on one path are two instances; never the token itself
-        agent = " ".join(filter(None, [f"md_magic/{__version__}", given.get("custom_user_agent")]))
+        agent = " ".join(filter(None, [f"md_magic/{version('md_magic')}", given.get("custom_user_agent")]))
         database = target.database + ("?" + urlencode(path) if path else "")
         return database, {**given, "custom_user_agent": agent}, {}
     core = get_core_config() if given else frozenset()
@@ -252,7 +283,7 @@ def _duckdb_arguments(target: Target, config: Mapping[str, Any]) -> tuple[str, d
     return target.database, known, {name: value for name, value in given.items() if name not in core}
 
 
-def _plain(value: object) -> object:
+def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a setting can be
     return value.reveal() if isinstance(value, Secret) else value
 
 
@@ -294,11 +325,12 @@ def _adopted(target: Target, value: object) -> Database:
         cleanups = (pooled.close,)
     else:
         native = value
+    first = iter([dbapi.Connection(native, owned=False)])
     engine = sqlalchemy.create_engine(
         "duckdb://",
-        creator=lambda: dbapi.Connection(native),
+        creator=lambda: next(first, None) or dbapi.Connection(native.cursor()),
         paramstyle=dbapi.PARAMSTYLE,
-        poolclass=StaticPool,  # closing ours must not close the user's
+        poolclass=NullPool,
     )
     try:
         return Database(target, engine, engine.connect(), cleanups=cleanups)

@@ -91,7 +91,7 @@ class InterruptGuard:
     def _started(self) -> socket.socket:
         if self._sockets is None:
             reader, writer = self._sockets = socket.socketpair()
-            writer.setblocking(False)
+            writer.setblocking(False)  # noqa: FBT003 - the standard library's signature
             threading.Thread(target=self._watch, args=(reader,), daemon=True, name="mdsql-interrupt").start()
         return self._sockets[1]
 
@@ -116,10 +116,11 @@ class InterruptGuard:
 
 
 def _interruptible() -> bool:
-    return (
-        threading.current_thread() is threading.main_thread()
-        and signal.getsignal(signal.SIGINT) not in {signal.SIG_IGN, signal.SIG_DFL, None}
-    )
+    return threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) not in {
+        signal.SIG_IGN,
+        signal.SIG_DFL,
+        None,
+    }
 
 
 def _message(started: float) -> str:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, needs_local_scope, no_var_expand
 from IPython.display import display
 from traitlets import Dict, Enum, Int, Unicode, observe
 
 from md_magic import options
-from md_magic.errors import OptionError
+from md_magic.errors import MdMagicError, OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from IPython.core.interactiveshell import InteractiveShell
 
-    from md_magic.options import Request
+    from md_magic.options import Form, Request
     from md_magic.query import Outcome
     from md_magic.session import Session
 
@@ -26,10 +27,22 @@ if TYPE_CHECKING:
 class MdsqlMagics(Magics):
     """SQL on DuckDB, MotherDuck and every database that SQLAlchemy speaks to."""
 
-    default_target = Unicode("duckdb:///:memory:", help="Where a cell runs when nothing has been named.").tag(config=True)
-    format = Enum(["pandas", "polars", "arrow", "reader", "dict"], "pandas", help="Form of a cell's value, unless --as says another.").tag(config=True)  # fmt: skip
-    max_rows_displayed = Int(None, allow_none=True, help="Rows that pandas shows before it shortens a frame (its display.max_rows); None leaves pandas alone.").tag(config=True)  # fmt: skip
+    default_target = Unicode("duckdb:///:memory:", help="Where a cell runs when nothing has been named.").tag(
+        config=True
+    )
+    format = Enum(
+        ["pandas", "polars", "arrow", "reader", "dict"],
+        "pandas",
+        help="Form of a cell's value, unless --as says another.",
+    ).tag(config=True)
+    max_rows_displayed = Int(
+        None,
+        allow_none=True,
+        help="Rows that pandas shows before it shortens a frame (its display.max_rows); None leaves pandas alone.",
+    ).tag(config=True)
     targets = Dict(help="Targets by alias, to write @alias: {'prod': 'md:prod'}.").tag(config=True)
+
+    shell: InteractiveShell
 
     def __init__(self, shell: InteractiveShell) -> None:
         """Make the magics of *shell*; its session is made by the first cell."""
@@ -50,6 +63,17 @@ class MdsqlMagics(Magics):
     @line_cell_magic
     def mdsql(self, line: str, cell: str | None = None, local_ns: dict[str, Any] | None = None) -> Any:  # noqa: ANN401
         """Run SQL and return its result as a DataFrame."""
+        try:
+            return self._answer(line, cell, local_ns)
+        except MdMagicError as error:
+            raise _without_frames(error) from error.__cause__
+
+    def close(self) -> None:
+        """Close every connection."""
+        if self._session is not None:
+            self._session.close_all()
+
+    def _answer(self, line: str, cell: str | None, local_ns: dict[str, Any] | None) -> Any:  # noqa: ANN401
         request = options.parse(line, cell)
         variables = self._variables(local_ns)
         if request.action != "run":
@@ -63,25 +87,20 @@ class MdsqlMagics(Magics):
             return self._bound(request, value)
         return self._run(request, sql, variables)
 
-    def close(self) -> None:
-        """Close every connection."""
-        if self._session is not None:
-            self._session.close_all()
-
     def _run(self, request: Request, sql: str, variables: Mapping[str, Any]) -> Any:  # noqa: ANN401
         outcome = None
         for following in self.session.run(
             sql,
             variables,
             parameters=self._parameters(request, variables),
-            form=request.form or self.format,
+            form=request.form or cast("Form", self.format),
             limit=request.limit,
             every=request.every,
         ):
             if request.every and outcome is not None:
                 self._show(outcome, request)
                 if outcome.value is not None:
-                    display(outcome.value)
+                    display(outcome.value)  # type: ignore[no-untyped-call]
             outcome = following
         if outcome is None:
             return self._bound(request, None)
@@ -102,7 +121,9 @@ class MdsqlMagics(Magics):
     def _open(self, request: Request, variables: Mapping[str, Any]) -> None:
         """Make the target that *request* names current."""
         if request.engine:
-            self.session.use_object(request.engine, _variable("--engine", request.engine, variables), alias=request.alias)
+            self.session.use_object(
+                request.engine, _variable("--engine", request.engine, variables), alias=request.alias
+            )
             return
         self._read_targets()
         config = _variable("--config", request.config, variables) if request.config else None
@@ -186,11 +207,25 @@ def _file(path: str) -> str:
     raise OptionError(message)
 
 
+def _without_frames(error: MdMagicError) -> MdMagicError:
+    """Take the tracebacks off *error*: nobody is shown them, and they would keep the cell's DataFrames alive."""
+    if error.__cause__ is not None:
+        error.__cause__.__traceback__ = error.__cause__.__context__ = None
+    error.__context__ = None
+    return error.with_traceback(None)
+
+
+def allow_empty_body(lines: list[str]) -> list[str]:
+    """Let `%%mdsql --file q.sql` stand alone: IPython refuses a cell magic whose body is empty, not one blank line."""
+    return [*lines, "\n"] if len(lines) == 1 and re.match(r"%%mdsql(?![\w?])", lines[0]) else lines
+
+
 def load(shell: InteractiveShell) -> None:
     """Register the magics with *shell*. Nothing is opened."""
     unload(shell)  # `%reload_ext` and a second `%load_ext` start clean
     magics = MdsqlMagics(shell)
     shell.register_magics(magics)
+    shell.input_transformers_cleanup.append(allow_empty_body)
 
 
 def unload(shell: InteractiveShell) -> None:
@@ -199,6 +234,7 @@ def unload(shell: InteractiveShell) -> None:
     if magics is None:
         return
     magics.close()
+    shell.input_transformers_cleanup.remove(allow_empty_body)
     if magics in shell.configurables:
         shell.configurables.remove(magics)
     for kind in ("line", "cell"):

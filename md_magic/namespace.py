@@ -5,7 +5,7 @@ The invariant: variables that are neither a table nor asked for by a parameter a
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import decimal
 import enum
 import os
@@ -37,11 +37,15 @@ _BINDABLE = (
     memoryview,
     decimal.Decimal,
     uuid.UUID,
-    datetime.date,  # datetime and pandas.Timestamp are dates
-    datetime.time,
-    datetime.timedelta,
+    dt.date,  # datetime and pandas.Timestamp are dates
+    dt.time,
+    dt.timedelta,
     type(None),
 )
+
+
+_NUMPY_TIMES = ("datetime64", "timedelta64")
+"""numpy scalars that DuckDB binds by itself, to the precision they have."""
 
 
 class _Stream:
@@ -76,23 +80,29 @@ def bindable(name: str, value: object) -> object:
     numpy and pandas scalars become Python's, arrays, sets and tuples become lists, and missing values become `None`.
     Raises `ParameterError` for what is no value of SQL, such as a function or a DataFrame.
     """
-    kind = type(value)
-    package = kind.__module__.partition(".")[0]
-    if isinstance(value, enum.Enum):
-        return bindable(name, value.value)
-    if package == "pandas" and kind.__name__ in {"NaTType", "NAType"}:
-        return None
-    if package == "numpy" and kind.__name__ not in {"ndarray", "datetime64", "timedelta64"} and hasattr(value, "item"):
-        return value.item()
-    if isinstance(value, _BINDABLE) or (package == "numpy" and kind.__name__ != "ndarray"):
+    value = _python(value)
+    if isinstance(value, _BINDABLE) or type(value).__name__ in _NUMPY_TIMES:
         return value
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
     if isinstance(value, dict):
         return {key: bindable(name, item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset, range)) or (hasattr(value, "tolist") and not _is_table(kind)):
+    if isinstance(value, (list, tuple, set, frozenset, range)) or (
+        hasattr(value, "tolist") and not _is_table(type(value))
+    ):
         return [bindable(name, item) for item in _items(value)]
     raise ParameterError(_not_bindable(name, value))
+
+
+def _python(value: Any) -> Any:  # noqa: ANN401 - whatever a variable holds
+    """Return a scalar of numpy or pandas, an enum's member or a path as what Python has for it."""
+    kind = type(value)
+    package = kind.__module__.partition(".")[0]
+    if package == "pandas" and kind.__name__ in {"NaTType", "NAType"}:
+        return None
+    if package == "numpy" and kind.__name__ not in {"ndarray", *_NUMPY_TIMES}:
+        return value.item() if hasattr(value, "item") else value
+    if isinstance(value, enum.Enum):
+        return _python(value.value)
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
 def _items(value: Any) -> Iterable[object]:  # noqa: ANN401 - lists and arrays of several packages

@@ -59,31 +59,69 @@ class _Parser(argparse.ArgumentParser):
     """An argument parser that raises `OptionError`, instead of ending the kernel."""
 
     def error(self, message: str) -> NoReturn:
-        raise OptionError(f"{_sentence(message)} `%mdsql --help` lists the options.")
+        text = f"{message[:1].upper()}{message[1:].rstrip('.')}. `%mdsql --help` lists the options."
+        raise OptionError(text)
 
 
 def parser() -> argparse.ArgumentParser:
     """Declare every option. Their help is the help of the magic."""
-    made = _Parser(prog="%mdsql", usage=_USAGE, add_help=False, allow_abbrev=False, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made = _Parser(
+        prog="%mdsql",
+        usage=_USAGE,
+        add_help=False,
+        allow_abbrev=False,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     run = made.add_argument_group("running")
-    run.add_argument("-o", "--out", metavar="NAME", type=variable, help="bind the result to NAME and display nothing; also `NAME << SELECT ...`")  # fmt: skip
-    run.add_argument("--as", dest="form", choices=get_args(Form), help="form of the result; reader streams Arrow batches")  # fmt: skip
+    run.add_argument(
+        "-o",
+        "--out",
+        metavar="NAME",
+        type=variable,
+        help="bind the result to NAME and display nothing; also `NAME << SELECT ...`",
+    )
+    run.add_argument(
+        "--as", dest="form", choices=get_args(Form), help="form of the result; reader streams Arrow batches"
+    )
     run.add_argument("--limit", metavar="N", type=_count, help="fetch at most N rows, and say when there were more")
-    run.add_argument("--param", dest="parameters", metavar="NAME=EXPR", type=_assignment, action="append", default=[], help="value of :NAME; may be given several times")  # fmt: skip
+    run.add_argument(
+        "--param",
+        dest="parameters",
+        metavar="NAME=EXPR",
+        type=_assignment,
+        action="append",
+        default=[],
+        help="value of :NAME; may be given several times",
+    )
     run.add_argument("--file", metavar="PATH", help="run the SQL of a file")
-    run.add_argument("--all", dest="every", action="store_true", help="display the result of every statement, not only of the last")  # fmt: skip
+    run.add_argument(
+        "--all", dest="every", action="store_true", help="display the result of every statement, not only of the last"
+    )
     run.add_argument("--dry-run", action="store_true", help="names and types of the result's columns; nothing is run")
     run.add_argument("--quiet", action="store_true", help="no status line")
     where = made.add_argument_group("connecting")
     where.add_argument("--alias", metavar="NAME", type=_alias, help="name the target, to write @NAME later")
-    where.add_argument("--engine", metavar="NAME", type=variable, help="run on a SQLAlchemy Engine or a DuckDB connection held in a variable")  # fmt: skip
-    where.add_argument("--config", metavar="NAME", type=variable, help="a dict variable with DuckDB's configuration, for opening the target")  # fmt: skip
+    where.add_argument(
+        "--engine",
+        metavar="NAME",
+        type=variable,
+        help="run on a SQLAlchemy Engine or a DuckDB connection held in a variable",
+    )
+    where.add_argument(
+        "--config",
+        metavar="NAME",
+        type=variable,
+        help="a dict variable with DuckDB's configuration, for opening the target",
+    )
     alone = made.add_argument_group("on the line alone").add_mutually_exclusive_group()
     alone.add_argument("--connections", action="store_true", help="what is open, as a frame")
     alone.add_argument("--close", metavar="TARGET", nargs="?", const="", help="close TARGET, or the current one")
     alone.add_argument("--close-all", action="store_true", help="close every connection")
     alone.add_argument("--databases", action="store_true", help="databases of the target, as a frame")
-    alone.add_argument("--tables", metavar="PATTERN", nargs="?", const="", help="tables and views, as a frame; %% stands for any text")  # fmt: skip
+    alone.add_argument(
+        "--tables", metavar="PATTERN", nargs="?", const="", help="tables and views, as a frame; %% stands for any text"
+    )
     alone.add_argument("--describe", metavar="TABLE", help="columns of TABLE, as a frame")
     alone.add_argument("--help", action="store_true", help="this text")
     return made
@@ -102,10 +140,10 @@ def parse(line: str, cell: str | None = None) -> Request:
         options = [*options, *more]
     found = parser().parse_args(options)
     sql = rest if cell is None else f"{rest}\n{cell}" if rest else cell
-    second = _ASSIGNED.match(sql)
-    if second:
+    if second := _ASSIGNED.match(sql):
         sql = re.sub(r"\S", " ", second.group()) + sql[second.end() :]
-    name = variable((first or second).group(1)) if first or second else None
+    assignment = first or second
+    name = variable(assignment.group(1)) if assignment else None
     return _request(found, sql=sql, target=target, assigned=name)
 
 
@@ -203,8 +241,5 @@ def _unknown(name: str, declared: list[str]) -> str:
 
 
 def _unquoted(word: str) -> str:
-    return re.sub(r"""(["'])(.*?)\1""", r"\2", word)
-
-
-def _sentence(message: str) -> str:
-    return message[:1].upper() + message[1:].rstrip(".") + "."
+    whole = re.fullmatch(r"""(["'])((?:(?!\1).)*)\1""", word)
+    return whole[2] if whole else word

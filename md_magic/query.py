@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import weakref
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from md_magic import frames
 from md_magic.errors import ConnectionLost, StatementError
-from md_magic.statement import Statement
+from md_magic.statement import Parameter, Statement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,10 +104,14 @@ def _run(
     keep: bool,
 ) -> Outcome:
     clause = sqlalchemy.text(statement.clause(values))
-    result = database.connection.execute(clause, dict(values) or None)
     connection = database.dbapi
     if connection is None:
-        return _fetch_other(statement, result, form, limit)
+        lists = [name for name, value in values.items() if isinstance(value, list)]
+        clause = clause.bindparams(*(sqlalchemy.bindparam(name, expanding=True) for name in lists))
+        return _fetch_other(statement, database.connection.execute(clause, dict(values)), form, limit)
+    if form == "reader" and keep and statement.kind == "SELECT":
+        return _stream(database, statement, clause, values, limit)
+    database.connection.execute(clause, dict(values))
     native = connection.native
     counted, count = _rowless(statement, native)
     if counted:
@@ -118,9 +123,32 @@ def _run(
     return Outcome(statement, value=fetched.value, limited_to=limit if fetched.more else None)
 
 
-def _fetch_other(
-    statement: Statement, result: sqlalchemy.CursorResult[Any], form: Form, limit: int | None
+def _stream(
+    database: Database,
+    statement: Statement,
+    clause: sqlalchemy.TextClause,
+    values: Mapping[str, Any],
+    limit: int | None,
 ) -> Outcome:
+    """Run *statement* on a connection of the reader's own, so that other cells run while it streams.
+
+    What lives in the notebook's connection alone, temporary tables and an open transaction, is read there, at once.
+    """
+    if database.in_transaction or database.temporary:
+        outcome = _run(database, statement, values, form="arrow", limit=limit, keep=True)
+        return replace(outcome, value=outcome.value.to_reader())
+    own, native = database.sibling()
+    try:
+        own.execute(clause, dict(values))
+        reader = frames.to_reader(native, limit=limit)
+    except BaseException:
+        own.close()
+        raise
+    weakref.finalize(reader, own.close).atexit = False
+    return Outcome(statement, value=reader)
+
+
+def _fetch_other(statement: Statement, result: sqlalchemy.CursorResult[Any], form: Form, limit: int | None) -> Outcome:
     if not result.returns_rows:
         return Outcome(statement, changed=result.rowcount if result.rowcount >= 0 else None, rowless=True)
     fetched = frames.from_cursor(result, form, limit=limit)
@@ -165,7 +193,9 @@ def read(reader: Reader, database: Database, sql: str) -> list[Statement]:
         return reader.read(sql, connection.native)
     except (duckdb.Error, RuntimeError) as error:
         cause = error
-    raise _our_error(Statement(text=sql), cause) from cause
+    names = {name for name in re.findall(r"\$(\w+)", str(cause)) if f"${name}" not in sql}
+    typed = tuple(Parameter(name=name, start=0, sign=":") for name in sorted(names))
+    raise _our_error(Statement(text=sql, parameters=typed), cause) from cause
 
 
 def describe(database: Database, statement: Statement, values: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from md_magic.statement import Parameter, Statement
+from md_magic.statement import Parameter, Statement, without_parentheses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _NAME = re.compile(r"[^\W\d]\w*")
-_IN_OPEN = re.compile(r"(?i)\bin\s*\(\s*\Z")
-_IN_CLOSE = re.compile(r"\s*\)")
 
 
 class Reader:
@@ -53,19 +51,21 @@ class Reader:
         """Write `$name` for each `:name` at whose colon DuckDB's parser stops; return also their offsets.
 
         The parser stops at the first token that cannot follow what stands before it, so a colon at which it stops is
-        no part of DuckDB's own syntax. Both spellings are equally long: every position stays what it was.
+        no part of DuckDB's own syntax. Both spellings are equally long, so that DuckDB's carets stay in place.
         """
         found: list[int] = []
         while (stop := self._stop(sql)) is not None and sql[stop : stop + 1] == ":" and _NAME.match(sql, stop + 1):
-            sql = _without_parentheses(f"{sql[:stop]}${sql[stop + 1 :]}", stop)
-            found.append(stop)
+            glue = " " if re.search(r"\w\Z", sql[:stop]) else ""  # `x$y` is one name
+            sql = without_parentheses(f"{sql[:stop]}{glue}${sql[stop + 1 :]}", stop + len(glue))
+            found.append(stop + len(glue))
         return sql, frozenset(found)
 
     def _stop(self, sql: str) -> int | None:
         """Return the offset at which DuckDB's parser gives up on *sql*, in characters; `None` where it does not."""
         if self._parser is None:
-            self._parser = duckdb.connect(":memory:", config={"custom_user_agent": "md_magic"})
-            self._parser.execute("SET errors_as_json = true")
+            parser = duckdb.connect(":memory:")
+            parser.execute("SET errors_as_json = true")
+            self._parser = parser
         try:
             self._parser.extract_statements(sql)
         except duckdb.Error as error:
@@ -75,18 +75,6 @@ class Reader:
             except (ValueError, KeyError):
                 return None
         return None
-
-
-def _without_parentheses(sql: str, at: int) -> str:
-    """Write `IN ($ids)` as `IN  $ids `, so that one list expands in either spelling."""
-    opened = _IN_OPEN.search(sql, 0, at)
-    name = _NAME.match(sql, at + 1)
-    closed = _IN_CLOSE.match(sql, name.end()) if name else None
-    if not (opened and closed):
-        return sql
-    left = opened.group().rindex("(") + opened.start()
-    right = closed.end() - 1
-    return f"{sql[:left]} {sql[left + 1 : right]} {sql[right + 1 :]}"
 
 
 def _pieces(sql: str) -> Iterator[tuple[int, int]]:
@@ -141,8 +129,3 @@ def _parameters(text: str, ours: frozenset[int]) -> Iterator[Parameter]:
         name = _NAME.match(text, start + 1)
         if name and not text.startswith("$", name.end()):  # `$tag$` opens a string
             yield Parameter(name=name.group(), start=start, sign=":" if start in ours else "$")
-
-
-def read_generic(sql: str, dialect: str) -> list[Statement]:
-    """Split *sql* of another database into statements, and find their `:parameters`, with sqlglot's tokenizer."""
-    raise NotImplementedError(dialect)

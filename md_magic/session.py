@@ -9,13 +9,13 @@ import difflib
 import time
 from typing import TYPE_CHECKING, Any
 
-from md_magic import catalog, namespace, query, target as targets
+from md_magic import catalog, generic, namespace, query
+from md_magic import target as targets
 from md_magic.auth import Secret
 from md_magic.engines import Database, EnginePool
 from md_magic.errors import ConnectionLost, ParameterError, TargetError
 from md_magic.interrupt import InterruptGuard
-from md_magic.reader import Reader, read_generic
-from md_magic.statement import Statement
+from md_magic.reader import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from md_magic.frames import Form
     from md_magic.query import Outcome
+    from md_magic.statement import Statement
     from md_magic.target import Target
 
 
@@ -99,7 +100,7 @@ class Session:
         return self.pool.close_all()
 
     def connections(self) -> pd.DataFrame:
-        """Return a frame of what is open: name, alias, state, database, account, age in seconds, and which is current."""
+        """Return a frame of what is open: name, alias, state, database, account, age in seconds, whether current."""
         names = {target: alias for alias, target in self.aliases.items()}
         rows = [
             {
@@ -151,13 +152,14 @@ class Session:
         columns: list[dict[str, str]] = []
         for statement in statements[-1:]:
             values = _values(statement, {**variables, **(parameters or {})})
-            with self._guard.armed(database.interrupt), database.scanning(namespace.tables(variables)):
+            tables = namespace.tables(variables)
+            with database.lock, self._guard.armed(database.interrupt), database.scanning(tables):
                 columns = query.describe(database, statement, values)
         return catalog.frame(columns, ["column", "type"])
 
     def _read(self, database: Database, sql: str) -> list[Statement]:
         if not database.target.is_duckdb:
-            return read_generic(sql, database.target.dialect)
+            return generic.read(sql, database.target.dialect)
         try:
             return query.read(self._reader, database, sql)
         except ConnectionLost as error:
@@ -175,7 +177,7 @@ class Session:
     ) -> Outcome:
         database = self.use()
         try:
-            with self._guard.armed(database.interrupt), database.scanning(tables):
+            with database.lock, self._guard.armed(database.interrupt), database.scanning(tables):
                 return query.run(database, statement, values, form=form, limit=limit, keep=keep)
         except ConnectionLost as error:
             self._forget(database)
@@ -185,7 +187,7 @@ class Session:
     def _again(self, database: Database, error: ConnectionLost) -> Database:
         """Connect once more to a target whose connection died while nothing ran."""
         self._forget(database)
-        if database.target.url.startswith(f"{database.target.dialect}://--engine"):
+        if database.target.variable:  # only its owner can open it again
             raise error
         return self.use(database.target)
 
@@ -223,7 +225,8 @@ def _values(statement: Statement, given: Mapping[str, Any]) -> dict[str, object]
 
 
 def _near(name: str, known: Mapping[str, Any], sign: str) -> str:
-    near = difflib.get_close_matches(name, [other for other in known if not other.startswith("_")], n=1)
+    names = [other for other, value in known.items() if not (other.startswith("_") or callable(value))]
+    near = difflib.get_close_matches(name, names, n=1)
     return f" Did you mean {sign}{near[0]}?" if near else ""
 
 

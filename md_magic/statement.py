@@ -60,6 +60,21 @@ class Statement:
         return "".join(parts)
 
 
+_IN_OPEN = re.compile(r"(?i)\bin\s*\(\s*\Z")
+_IN_CLOSE = re.compile(r"[:$]\w+\s*\)")
+
+
+def without_parentheses(sql: str, at: int) -> str:
+    """Write `IN (:ids)`, whose parameter begins at *at*, as `IN  :ids `: one list expands in either spelling."""
+    opened = _IN_OPEN.search(sql, 0, at)
+    closed = _IN_CLOSE.match(sql, at)
+    if not (opened and closed):
+        return sql
+    left = opened.group().rindex("(") + opened.start()
+    right = closed.end() - 1
+    return f"{sql[:left]} {sql[left + 1 : right]} {sql[right + 1 :]}"
+
+
 def escape(sql: str) -> str:
     r"""Return *sql* so that `sqlalchemy.text()` finds no parameter in it and gives back *sql* itself.
 

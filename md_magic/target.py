@@ -6,9 +6,9 @@ passwords are taken out of what was written the moment it is read, and travel in
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -54,9 +54,14 @@ class Target:
     secrets: Mapping[str, Secret] = field(default_factory=dict, repr=False, compare=False)
     """What was taken out of the URL: `password`, or the name of a query parameter."""
 
+    variable: str = ""
+    """The Python variable that holds the engine or connection of this target, where one does."""
+
     @property
     def name(self) -> str:
         """The short way to write this target: `md:my_db` for MotherDuck, else its URL."""
+        if self.variable:
+            return f"--engine {self.variable}"
         return self.url.removeprefix("duckdb:///") if self.is_motherduck else self.url
 
     @property
@@ -77,6 +82,8 @@ class Target:
     @property
     def database(self) -> str:
         """The database part of the URL: a file's path, `:memory:`, `md:my_db`, a server's database."""
+        if self.variable:
+            return ""
         return self.sqlalchemy_url().database or ""
 
     def sqlalchemy_url(self) -> URL:
@@ -99,6 +106,8 @@ def read(word: str) -> Target:
     url = _url(f"duckdb:///{word}" if _MOTHERDUCK.match(word) else word)
     if url.get_backend_name() == "duckdb":
         url = url.set(database=_duckdb_database(unquote(url.database or "")))
+    elif url.get_backend_name() == "sqlite" and url.database and not url.database.startswith((":", "file:")):
+        url = url.set(database=_path(url.database))
     url, secrets = _without_secrets(url)
     if (url.database or "").startswith("md:"):
         _check_motherduck(url)
@@ -123,7 +132,11 @@ def _duckdb_database(path: str) -> str:
         return "md:" + path.partition(":")[2]
     if not path or path.startswith(":memory:"):
         return path or ":memory:"
-    return os.path.realpath(os.path.expanduser(path))  # noqa: PTH111 - pathlib would resolve `..` before links
+    return _path(path)
+
+
+def _path(path: str) -> str:
+    return str(Path(path).expanduser().resolve())
 
 
 def _without_secrets(url: URL) -> tuple[URL, dict[str, Secret]]:

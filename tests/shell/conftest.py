@@ -1,0 +1,66 @@
+"""A shell of this process, with the extension loaded and nothing of the person who runs the tests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+
+
+@dataclass
+class Ran:
+    """What a cell did: its value, what it printed and displayed, its error."""
+
+    value: object
+    printed: str
+    displayed: list = field(default_factory=list)
+    error: BaseException | None = None
+
+    @property
+    def message(self):
+        return str(self.error)
+
+
+class Shell:
+    """Runs cells as a notebook would."""
+
+    def __init__(self, ip):
+        self.ip = ip
+        self.variables = ip.user_ns
+
+    def cell(self, source, *, error=False):
+        with capture_output() as captured:
+            result = self.ip.run_cell(source, silent=False)
+        failed = result.error_before_exec or result.error_in_exec
+        if failed is not None and not error:
+            raise failed
+        assert failed is not None or not error, f"no error from: {source}"
+        printed = captured.stdout
+        return Ran(result.result, printed, captured.outputs, failed)
+
+    def sql(self, sql, line="", *, error=False):
+        return self.cell(f"%%mdsql {line}\n{sql}", error=error)
+
+    @property
+    def magics(self):
+        return self.ip.magics_manager.registry["MdsqlMagics"]
+
+
+@pytest.fixture
+def ip():
+    InteractiveShell.clear_instance()
+    made = InteractiveShell.instance()
+    made.history_manager.enabled = False
+    made.colors = "nocolor"
+    yield made
+    made.run_line_magic("unload_ext", "md_magic")
+    made.history_manager.end_session()
+    InteractiveShell.clear_instance()
+
+
+@pytest.fixture
+def shell(ip):
+    ip.run_line_magic("load_ext", "md_magic")
+    return Shell(ip)

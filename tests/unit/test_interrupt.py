@@ -1,0 +1,105 @@
+"""The interrupt guard, with real signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+import duckdb
+import pytest
+
+from md_magic.errors import QueryInterrupted
+from md_magic.interrupt import InterruptGuard
+
+LONG = "select count(*) from range(100000000) a, range(1000) b where hash(a.range, b.range) % 7 = 1"
+
+
+@pytest.fixture
+def guard():
+    made = InterruptGuard()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def connection():
+    with duckdb.connect() as made:
+        made.execute("set threads = 1")
+        yield made
+
+
+def signal_after(seconds):
+    threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+
+@pytest.mark.parametrize("moment", [0.0, 0.05, 0.3])
+def test_an_interrupt_stops_a_query_and_leaves_the_connection_usable(guard, connection, moment):
+    connection.execute("create temp table kept as select 1 as a")
+    started = time.monotonic()
+    with pytest.raises(QueryInterrupted, match="still usable"), guard.armed(connection.interrupt):
+        signal_after(moment)
+        connection.execute(LONG).fetchall()
+    assert time.monotonic() - started < moment + 1
+    assert connection.execute("from kept").fetchall() == [(1,)]
+
+
+def test_the_next_query_is_not_interrupted_by_the_last_signal(guard, connection):
+    for _ in range(20):
+        with pytest.raises(QueryInterrupted), guard.armed(connection.interrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.001)
+        with guard.armed(connection.interrupt):
+            assert connection.execute("select sum(range) from range(300000)").fetchone() == (44999850000,)
+
+
+def test_the_handlers_are_as_they_were_after_a_block(guard, connection):
+    handler = signal.getsignal(signal.SIGINT)
+    with guard.armed(connection.interrupt):
+        assert signal.getsignal(signal.SIGINT) is not handler
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert signal.set_wakeup_fd(-1) == -1
+
+
+def test_another_signal_reaches_whoever_listened_before(guard, connection):
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    previous = signal.signal(signal.SIGUSR1, lambda *_: None)
+    signal.set_wakeup_fd(writer)
+    try:
+        with guard.armed(connection.interrupt):
+            os.kill(os.getpid(), signal.SIGUSR1)
+            assert os.read(reader, 1) == bytes([signal.SIGUSR1])
+        assert signal.set_wakeup_fd(-1) == writer
+    finally:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGUSR1, previous)
+        os.close(reader)
+        os.close(writer)
+
+
+def test_an_error_of_the_query_is_left_alone(guard, connection):
+    with pytest.raises(duckdb.ParserException), guard.armed(connection.interrupt):
+        connection.execute("selecct")
+
+
+def test_one_watcher_serves_every_query(guard, connection):
+    before = threading.active_count()
+    for _ in range(50):
+        with guard.armed(connection.interrupt):
+            connection.execute("select 1").fetchall()
+    assert threading.active_count() == before + 1
+
+
+def test_outside_the_main_thread_a_block_is_a_plain_block(guard, connection):
+    seen = []
+
+    def run():
+        with guard.armed(connection.interrupt):
+            seen.append(connection.execute("select 1").fetchone())
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert seen == [(1,)]

@@ -1,0 +1,186 @@
+"""The reader: statements as DuckDB splits them, and colons that are parameters only where DuckDB stops at them."""
+
+from __future__ import annotations
+
+import duckdb
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import text
+from sqlalchemy.dialects import registry
+
+from md_magic import dbapi, generic
+from md_magic.errors import StatementError
+from md_magic.reader import Reader
+from md_magic.statement import escape
+
+DIALECT = registry.load("duckdb")(paramstyle=dbapi.PARAMSTYLE)
+
+
+@pytest.fixture(scope="module")
+def connection():
+    with duckdb.connect() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def reader():
+    return Reader()
+
+
+def rendered(sql):
+    """Return the text that reaches DuckDB when *sql* goes through `text()` and the cursor."""
+    compiled = str(text(escape(sql)).compile(dialect=DIALECT))
+    return compiled % dbapi._Placeholders() if "%" in compiled else compiled
+
+
+@pytest.mark.parametrize(
+    ("sql", "names"),
+    [
+        pytest.param("select :x", ["x"], id="alone"),
+        pytest.param("select :x::int, :y", ["x", "y"], id="before a cast"),
+        pytest.param("select 1 where 1 between :lo and :hi", ["lo", "hi"], id="between"),
+        pytest.param("select case when :a then :b else :c end", ["a", "b", "c"], id="case"),
+        pytest.param("select f(a := :x, :y)", ["x", "y"], id="named argument"),
+        pytest.param("select [:x, :y]", ["x", "y"], id="list literal"),
+        pytest.param("select {'a': :x}", ["x"], id="struct value"),
+        pytest.param("select {'a':x, 'b': :y}", ["y"], id="struct literal beside a parameter"),
+        pytest.param("select arr[:x], :y", ["y"], id="slice beside a parameter"),
+        pytest.param("select list_transform([1], lambda v:v+:x)", ["x"], id="lambda beside a parameter"),
+        pytest.param("select a:x, :y", ["y"], id="prefix alias beside a parameter"),
+        pytest.param("select $$ :x $$, ':x', \":x\", /* :x */ :y -- :x", ["y"], id="strings and comments"),
+        pytest.param("select '\U0001f986é', :x", ["x"], id="beyond ASCII"),
+        pytest.param("select $x, $y", ["x", "y"], id="DuckDB's own"),
+        pytest.param("select '$x', $$ $x $$, x$y, $z", ["z"], id="dollars that are no parameters"),
+        pytest.param("select:x", ["x"], id="glued"),
+        pytest.param("from t limit :n offset :m", ["n", "m"], id="limit"),
+        pytest.param("insert into t values (:a, :b)", ["a", "b"], id="values"),
+        pytest.param("select 1; select :x; select :y", ["x", "y"], id="several statements"),
+        pytest.param("pivot t on a using sum(b + :x)", ["x"], id="pivot"),
+    ],
+)
+def test_a_colon_at_which_the_parser_stops_is_a_parameter(reader, connection, sql, names):
+    statements = reader.read(sql, connection)
+    assert [parameter.name for statement in statements for parameter in statement.parameters] == names
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select [1,2,3][:x]",
+        "select arr[1:x], arr[x:y:z], arr[1:-:x]",
+        "select {'a':x}, {a:x}",
+        "select map {'k':x}, map {1 :x}",
+        "select a :x from a :x",
+        "select list_transform([1], lambda x:x)",
+        "select '{\"a\":1}'::json, x::y",
+        "select ':x' -- :x",
+        "prepare p as select $x",
+        "select 'a\\:x'",
+    ],
+)
+def test_what_the_parser_accepts_has_no_parameters(reader, connection, sql):
+    [statement] = reader.read(sql, connection)
+    assert statement.parameters == ()
+    assert statement.text == sql
+
+
+def test_sql_that_does_not_parse_is_duckdbs_error(reader, connection):
+    with pytest.raises(duckdb.ParserException, match="selecct"):
+        reader.read("selecct 1", connection)
+
+
+@pytest.mark.parametrize(
+    ("sql", "texts"),
+    [
+        pytest.param("select 1", ["select 1"], id="one"),
+        pytest.param("select 1;", ["select 1;"], id="one with its semicolon is left as typed"),
+        pytest.param("select 1; -- c\n;;\nselect ';' ;", ["select 1", "\nselect ';' "], id="empty ones are left out"),
+        pytest.param("", [], id="nothing"),
+        pytest.param("-- only a comment\n;", [], id="comment"),
+        pytest.param("select 'é;';select 2", ["select 'é;'", "select 2"], id="bytes and characters"),
+        pytest.param("pivot t on a", ["pivot t on a"], id="expanded by the parser"),
+        pytest.param("select 1; pivot t on a", ["select 1", " pivot t on a"], id="expanded beside another"),
+        pytest.param("select $$;$$; select 2", ["select $$;$$", " select 2"], id="dollar quotes"),
+    ],
+)
+def test_statements_end_at_semicolons(reader, connection, sql, texts):
+    assert [statement.text for statement in reader.read(sql, connection)] == texts
+
+
+def test_a_statement_knows_its_line(reader, connection):
+    statements = reader.read("select 1;\n\nselect 2;\nselect 3", connection)
+    assert [(one.number, one.of, one.line) for one in statements] == [(1, 3, 0), (2, 3, 0), (3, 3, 2)]
+
+
+PIECES = st.one_of(
+    st.text(max_size=8),
+    st.sampled_from(
+        [
+            ":",
+            "::",
+            "\\:",
+            "\\",
+            ":x",
+            "%(x)s",
+            "%",
+            "%%",
+            "'",
+            '"',
+            "--",
+            "/*",
+            "*/",
+            "[",
+            "]",
+            "{",
+            "}",
+            "$",
+            "$$",
+            "?",
+        ]
+    ),
+)
+
+
+@given(st.lists(PIECES, max_size=20).map("".join))
+def test_the_text_that_reaches_the_database_is_the_text_typed(sql):
+    assert rendered(sql) == sql
+
+
+@given(st.lists(PIECES, max_size=6).map("".join), st.lists(PIECES, max_size=6).map("".join))
+def test_strings_survive_around_a_parameter(reader, connection, before, after):
+    quoted = [part.replace("'", "''").replace("\0", "") for part in (before, after)]
+    sql = f"select '{quoted[0]}' as a, :x as x, '{quoted[1]}' as b"
+    [statement] = reader.read(sql, connection)
+    compiled = str(text(statement.clause({"x"})).compile(dialect=DIALECT)) % dbapi._Placeholders()
+    assert [parameter.name for parameter in statement.parameters] == ["x"]
+    assert connection.execute(compiled, {"x": 1}).fetchall() == [(before.replace("\0", ""), 1, after.replace("\0", ""))]
+
+
+@pytest.mark.parametrize(
+    ("dialect", "sql", "texts", "names"),
+    [
+        pytest.param("sqlite", "select :x, ':y' -- :z", ["select :x, ':y' -- :z"], ["x"], id="sqlite"),
+        pytest.param(
+            "sqlite",
+            "create trigger t after insert on a begin update a set b=1; end; select 2",
+            ["create trigger t after insert on a begin update a set b=1; end", " select 2"],
+            [],
+            id="sqlite trigger",
+        ),
+        pytest.param("postgresql", "select a[1:n], :x::int", ["select a[1:n], :x::int"], ["x"], id="postgres slice"),
+        pytest.param("postgresql", "select $$a;:b$$; select 1", ["select $$a;:b$$", " select 1"], [], id="dollars"),
+        pytest.param("mysql", "select `a;:b`, :x", ["select `a;:b`, :x"], ["x"], id="mysql backticks"),
+        pytest.param("nobody_knows", "select :x; select 2", ["select :x", " select 2"], ["x"], id="unknown dialect"),
+        pytest.param("sqlite", "select 1 where 1 in (:x)", ["select 1 where 1 in  :x "], ["x"], id="list"),
+    ],
+)
+def test_other_databases_are_read_by_their_tokens(dialect, sql, texts, names):
+    statements = generic.read(sql, dialect)
+    assert [statement.text for statement in statements] == texts
+    assert [parameter.name for statement in statements for parameter in statement.parameters] == names
+
+
+def test_a_string_that_does_not_end_is_an_error():
+    with pytest.raises(StatementError, match="cannot be read"):
+        generic.read("select 'a", "sqlite")
