@@ -118,7 +118,7 @@ class Token:
 
 
 def _claims(text: str) -> Mapping[str, object]:
-    import jwt  # noqa: PLC0415 - 60 ms, of which most is the `cryptography` that it loads when it is there
+    import jwt  # 60 ms, of which most is the `cryptography` that it loads when it is there
 
     try:
         claims = jwt.decode(text, options={"verify_signature": False})
@@ -180,19 +180,20 @@ def scrub(text: str, secrets: Iterable[Secret]) -> str:
     A fragment counts because databases shorten the SQL that they quote, and because each dotted part of a token is
     readable by itself. Percent-encoded and quoted forms count as well.
     """
-    for secret in secrets:
-        for form in _forms(secret.reveal()):
-            text = _without(text, form)
+    forms = sorted({form for secret in secrets for form in _forms(secret.reveal())}, key=len, reverse=True)
+    for form in forms:
+        text = text.replace(form, MASK)
+    for form in forms:  # after the whole ones, of which a fragment of another form would leave an end
+        text = _without_fragments(text, form)
     return text
 
 
-def _forms(value: str) -> list[str]:
-    forms = {value, quote(value, safe=""), quote(value), quote_plus(value), repr(value)[1:-1], value.replace("'", "''")}
-    return sorted(forms - {""}, key=len, reverse=True)
+def _forms(value: str) -> set[str]:
+    quoted = {quote(value, safe=""), quote(value), quote_plus(value), repr(value)[1:-1], value.replace("'", "''")}
+    return {value, *quoted} - {""}
 
 
-def _without(text: str, value: str) -> str:
-    text = text.replace(value, MASK)
+def _without_fragments(text: str, value: str) -> str:
     pieces = {value[at : at + _FRAGMENT] for at in range(len(value) - _FRAGMENT + 1)}
     hits = [at for at in range(len(text) - _FRAGMENT + 1) if text[at : at + _FRAGMENT] in pieces]
     for start, end in reversed(_spans(hits)):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import functools
 import keyword
 import re
 from dataclasses import dataclass
@@ -63,6 +64,7 @@ class _Parser(argparse.ArgumentParser):
         raise OptionError(text)
 
 
+@functools.cache  # making it takes 1 ms, three times what a trivial cell costs
 def parser() -> argparse.ArgumentParser:
     """Declare every option. Their help is the help of the magic."""
     made = _Parser(
@@ -138,13 +140,18 @@ def parse(line: str, cell: str | None = None) -> Request:
         target = _unquoted(word.group())
         more, rest = _options(rest[word.end() :])
         options = [*options, *more]
-    found = parser().parse_args(options)
+    found = _parsed(tuple(options))
     sql = rest if cell is None else f"{rest}\n{cell}" if rest else cell
     if second := _ASSIGNED.match(sql):
         sql = re.sub(r"\S", " ", second.group()) + sql[second.end() :]
     assignment = first or second
     name = variable(assignment.group(1)) if assignment else None
     return _request(found, sql=sql, target=target, assigned=name)
+
+
+@functools.lru_cache(maxsize=64)
+def _parsed(words: tuple[str, ...]) -> argparse.Namespace:
+    return parser().parse_args(words)
 
 
 def _options(line: str) -> tuple[list[str], str]:

@@ -86,7 +86,7 @@ def host(shell: Any) -> Host:  # noqa: ANN401 - any IPython shell; `kernel` and 
     return "widgets" if widgets or any(name.startswith("VSCODE_") for name in os.environ) else "stdin"
 
 
-def sign_in(  # noqa: PLR0913 - each is a callable or a word that only the caller has
+def sign_in(
     where: Host,
     *,
     start: Callable[[], Login],
@@ -123,15 +123,15 @@ def _nobody_there(reason: str | None) -> str:
 def _in_text(start: Callable[[], Login], check: Callable[[Token], object], reason: str | None) -> Token:
     with start() as login:
         if reason:
-            print(reason)  # noqa: T201 - a terminal is where this goes
+            print(reason)
         shown: tuple[str | None, str | None] = (None, None)
         while not login.wait(_TICK):
             if login.link and (login.link, login.code) != shown:
                 shown = (login.link, login.code)
-                print(_as_text(*shown, left=login.left), flush=True)  # noqa: T201
+                print(_as_text(*shown, left=login.left), flush=True)
         token = Token.of(login.take_token(), "web login")
     check(token)
-    print(_welcome(token))  # noqa: T201
+    print(_welcome(token))
     return token
 
 
@@ -244,7 +244,7 @@ class _Card:
         self._handle: Any = None
 
     def __enter__(self) -> Self:
-        from IPython.display import display  # noqa: PLC0415 - the rest of the module is for terminals and tests too
+        from IPython.display import display  # the rest of the module is for terminals and tests too
 
         self.show("starting", "")
         bundle = self._bundle("Sign in to MotherDuck")
@@ -252,7 +252,7 @@ class _Card:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        from IPython.display import clear_output  # noqa: PLC0415 - see __enter__
+        from IPython.display import clear_output  # see __enter__
 
         self._widget.view = {}  # a notebook saved with widget state keeps no link and no code
         self._widget.close()
@@ -266,7 +266,13 @@ class _Card:
     def wait_for(self, link: str, code: str | None, *, left: float) -> None:
         """Show *link* and *code*, once; as text too, if the card turns out not to be on the screen."""
         if (link, code) != (self._view.get("link"), self._view.get("code")):
-            self.show("waiting", "Sign in there; this cell continues by itself.", link=link, code=code, left=left)
+            self.show(
+                "waiting",
+                "Sign in on MotherDuck's page; this cell continues by itself.",
+                link=link,
+                code=code,
+                left=left,
+            )
             self._as_text_at = time.monotonic() + _UNHEARD
         if self._as_text_at is not None and time.monotonic() > self._as_text_at:
             self._as_text_at = None
@@ -304,8 +310,8 @@ class _Card:
 
 
 def _widget() -> Any:  # noqa: ANN401 - its class exists only after the imports
-    import anywidget  # noqa: PLC0415 - 150 ms, and only a card needs it
-    import traitlets  # noqa: PLC0415 - see above
+    import anywidget  # 150 ms, and only a card needs it
+    import traitlets  # see above
 
     class SignInCard(anywidget.AnyWidget):
         _esm = (_STATIC / "signin.js").read_text(encoding="utf-8")
@@ -328,7 +334,7 @@ def _listen_while_busy(comm: Any) -> None:  # noqa: ANN401 - private to ipykerne
 
 def _kernel_id() -> str | None:
     """Return the kernel's id at its Jupyter Server, from the name of the connection file; None elsewhere."""
-    import ipykernel  # noqa: PLC0415 - only a kernel shows a card
+    import ipykernel  # only a kernel shows a card
 
     try:
         match = re.search(r"kernel-([\da-f-]{36})\.json$", ipykernel.get_connection_file())

@@ -1,0 +1,192 @@
+"""Where a MotherDuck token can be found, in order, and the keyring that keeps one. Nothing here connects anywhere."""
+
+from __future__ import annotations
+
+import json
+import logging
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from md_magic.auth import Secret, Token, is_jwt, looks_like_token
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from types import ModuleType
+
+logger = logging.getLogger(__name__)
+
+SERVICE = "md_magic"
+"""The name under which a system's keyring shows our entries."""
+
+_INDEX = "accounts"
+"""The entry with the names of the accounts, last remembered first: keyrings cannot be listed."""
+
+_VARIABLES = ("motherduck_token", "MOTHERDUCK_TOKEN")
+
+_RECOMMENDED = 1
+"""Backends of a lower priority are, in the keyring library's words, not recommended: plain text files."""
+
+WAYS = (
+    "set the environment variable motherduck_token before the kernel starts;"
+    " or pass it in a dict: --config NAME with NAME = {'motherduck_token': ...};"
+    " or run `motherduck login`, whose credentials file is read;"
+    " or sign in once in JupyterLab with 'remember me'"
+)
+"""The ways to give a token that keep it out of the notebook, for an error to list."""
+
+
+def find(
+    *,
+    environ: Mapping[str, str],
+    uri: Secret | None = None,
+    config: Mapping[str, object] | None = None,
+    use_keyring: bool = True,
+    account: str | None = None,
+) -> Token | None:
+    """Return the first token there is, or None: a person has to sign in.
+
+    The order is that of the documentation: *uri*, *config*, *environ*, the keyring (of *account*, or the account
+    remembered last), the file of the MotherDuck command line.
+    """
+    found = (
+        _given(uri)
+        or _configured(config or {})
+        or _in_environment(environ)
+        or (_in_keyring(account) if use_keyring else None)
+        or _in_cli_file(environ)
+    )
+    if found is not None:
+        logger.debug("Using the MotherDuck token of: %s", found.source)
+    return found
+
+
+def _given(uri: Secret | None) -> Token | None:
+    return Token.of(uri, "uri") if uri is not None else None
+
+
+def _configured(config: Mapping[str, object]) -> Token | None:
+    value = config.get("motherduck_token")
+    if isinstance(value, Secret):
+        return Token.of(value, "config")
+    return Token.of(Secret(value.strip()), "config") if isinstance(value, str) and value.strip() else None
+
+
+def _in_environment(environ: Mapping[str, str]) -> Token | None:
+    for name in _VARIABLES:
+        if value := environ.get(name, "").strip():
+            secret = Secret(value)
+            lower = name == _VARIABLES[0]
+            return Token.of(secret, "environment motherduck_token" if lower else "environment MOTHERDUCK_TOKEN")
+    return None
+
+
+def _in_keyring(account: str | None) -> Token | None:
+    for name in [account] if account else remembered():
+        if value := _read(name):
+            return Token.of(Secret(value), "keyring")
+    return None
+
+
+def _in_cli_file(environ: Mapping[str, str]) -> Token | None:
+    folder = environ.get("MOTHERDUCK_HOME")
+    path = (Path(folder) if folder else Path.home() / ".motherduck") / "credentials.json"
+    try:
+        texts = list(_texts(json.loads(path.read_text(encoding="utf-8"))))
+    except (OSError, ValueError, RecursionError) as error:
+        logger.debug("No token in %s: %s", path, type(error).__name__)  # the message of a JSON error quotes the file
+        return None
+    # The names of its fields are not documented. A JWT is surely the token; an older token could be another word.
+    for wanted in (is_jwt, looks_like_token):
+        if found := next(filter(wanted, texts), None):
+            return Token.of(Secret(found.strip()), "motherduck cli")
+    return None
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+
+
+def keyring_works() -> bool:
+    """Whether this computer has a keyring that keeps secrets: installed, unlocked, and no plain text file."""
+    works = False
+    with _troubles_logged():
+        keyring = _library()
+        keyring.get_password(SERVICE, _INDEX)
+        works = keyring.get_keyring().priority >= _RECOMMENDED
+    return bool(works)
+
+
+def remembered() -> tuple[str, ...]:
+    """Return the accounts whose tokens the keyring keeps, the one remembered last first."""
+    try:
+        names = json.loads(_read(_INDEX) or "[]")
+    except ValueError:
+        return ()
+    return tuple(name for name in names if isinstance(name, str)) if isinstance(names, list) else ()
+
+
+def remember(token: Token) -> bool:
+    """Keep *token* in the keyring, one per account. Return whether that worked; it is no reason to fail a cell."""
+    name = account_key(token)
+    others = [known for known in remembered() if known != name]
+    return _write(name, token.secret.reveal()) and _write(_INDEX, json.dumps([name, *others]))
+
+
+def forget(account: str | None = None) -> tuple[str, ...]:
+    """Remove the token of *account*, or every token, from the keyring. Return the accounts that were forgotten."""
+    known = remembered()
+    gone = tuple(name for name in known if account is None or name == account)
+    for name in gone:
+        _delete(name)
+    if kept := [name for name in known if name not in gone]:
+        _write(_INDEX, json.dumps(kept))
+    elif gone:
+        _delete(_INDEX)
+    return gone
+
+
+def account_key(token: Token) -> str:
+    """Return the name of *token*'s entry: its account or, for a token that does not tell, a digest."""
+    return token.account or f"token {token.secret.digest()}"
+
+
+def _read(name: str) -> str | None:
+    value = None
+    with _troubles_logged():
+        value = _library().get_password(SERVICE, name)
+    return value if isinstance(value, str) else None
+
+
+def _write(name: str, value: str) -> bool:
+    written = False
+    with _troubles_logged():
+        _library().set_password(SERVICE, name, value)
+        written = True
+    return written  # noqa: RET504 - the block above may have ended early
+
+
+def _delete(name: str) -> None:
+    with _troubles_logged():
+        _library().delete_password(SERVICE, name)
+
+
+def _library() -> ModuleType:
+    import keyring  # an optional extra, and 80 ms for its backends
+
+    return keyring
+
+
+@contextmanager
+def _troubles_logged() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - each backend raises what its system raises: D-Bus, ctypes, RuntimeError
+        logger.debug("No keyring: %s", type(error).__name__)
