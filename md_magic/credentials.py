@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from md_magic.auth import Secret, Token, is_jwt, looks_like_token
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from types import ModuleType
 
 logger = logging.getLogger(__name__)
@@ -41,24 +41,31 @@ def find(
     environ: Mapping[str, str],
     uri: Secret | None = None,
     config: Mapping[str, object] | None = None,
+    signed_in: Token | None = None,
     use_keyring: bool = True,
     account: str | None = None,
+    passed_over: Collection[str] = (),
 ) -> Token | None:
     """Return the first token there is, or None: a person has to sign in.
 
-    The order is that of the documentation: *uri*, *config*, *environ*, the keyring (of *account*, or the account
-    remembered last), the file of the MotherDuck command line.
+    The order is that of the documentation: *uri*, *config*, *environ*, the token that a person *signed_in* with in this
+    session, the keyring (of *account*, or the account remembered last), the file of the MotherDuck command line. Tokens
+    whose digest is in *passed_over* were refused before, or are not wanted any more.
     """
-    found = (
-        _given(uri)
-        or _configured(config or {})
-        or _in_environment(environ)
-        or (_in_keyring(account) if use_keyring else None)
-        or _in_cli_file(environ)
+    places: tuple[Callable[[], Token | None], ...] = (
+        lambda: _given(uri),
+        lambda: _configured(config or {}),
+        lambda: _in_environment(environ),
+        lambda: signed_in,
+        lambda: _in_keyring(account) if use_keyring else None,
+        lambda: _in_cli_file(environ),
     )
-    if found is not None:
-        logger.debug("Using the MotherDuck token of: %s", found.source)
-    return found
+    for place in places:
+        found = place()
+        if found is not None and found.secret.digest() not in passed_over:
+            logger.debug("Using the MotherDuck token of: %s", found.source)
+            return found
+    return None
 
 
 def _given(uri: Secret | None) -> Token | None:

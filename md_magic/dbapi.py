@@ -20,7 +20,11 @@ PARAMSTYLE = "pyformat"
 """Given to `create_engine`. duckdb-engine's `numeric_dollar` fails on a `'%(x)s'` in the user's text (SQLAlchemy 2.1,
 `_process_numeric`); `pyformat` doubles each `%` of the text and can be undone exactly."""
 
-_CALL = compile("__md_magic_call__()", "<%%mdsql>", "eval")
+_NO_NAME = "\0"
+"""The name of the one thing in the frame that calls DuckDB which is not the user's: SQL cannot write it."""
+
+
+_CALL = compile("call()", "<%%mdsql>", "eval").replace(co_names=(_NO_NAME,))
 
 
 class Connection(ConnectionWrapper):
@@ -67,11 +71,11 @@ class Cursor(CursorWrapper):
     ) -> None:
         """Run *statement*, whose parameters are in SQLAlchemy's `%(name)s`, as DuckDB's `$name`."""
         text = statement % _Placeholders() if "%" in statement else statement
-        # DuckDB resolves an unknown table among the local and global variables of the Python frame that calls it.
-        # This call gets a frame whose only variables are the user's frames.
+        # DuckDB looks for an unknown table among the local and global variables of the Python frame that calls it.
+        # This call gets a frame whose variables are the user's tables, and Python's own `__builtins__`.
         native = self.connection.native
         call = partial(native.execute, text, dict(parameters)) if parameters else partial(native.execute, text)
-        eval(_CALL, {**self.connection.frames, "__md_magic_call__": call})  # noqa: S307 - constant code
+        eval(_CALL, {_NO_NAME: call}, dict(self.connection.frames))  # noqa: S307 - constant code
 
 
 class _Placeholders(dict[str, str]):

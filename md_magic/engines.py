@@ -23,14 +23,16 @@ from sqlalchemy import event
 from sqlalchemy.pool import NullPool
 
 from md_magic import dbapi
-from md_magic.auth import Secret, scrub
-from md_magic.errors import ConnectError, TargetError
+from md_magic.auth import Secret, diagnose, scrub
+from md_magic.errors import ConnectError, SignInError, TargetError
 from md_magic.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
+
+    from md_magic.auth import Token
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +67,16 @@ class Database:
     target: Target
     engine: sqlalchemy.Engine = field(repr=False)
     connection: sqlalchemy.Connection = field(repr=False)
+    dbapi: dbapi.Connection | None = field(init=False, repr=False)
+    """DuckDB's connection as SQLAlchemy sees it; `None` for another dialect."""
+
+    interrupt: Callable[[], object] | None = field(init=False, repr=False)
+    """What stops the running statement, from another thread; `None` where the driver has nothing for it."""
+
     config: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    token: Token | None = None
+    """The MotherDuck token that opened it."""
+
     cleanups: tuple[Callable[[], object], ...] = field(default=(), repr=False)
     """What closing does after closing the connection, in order."""
 
@@ -79,22 +90,12 @@ class Database:
     temporary: set[str] = field(default_factory=set)
     """Names of temporary tables, which live and die with the connection."""
 
-    @property
-    def dbapi(self) -> dbapi.Connection | None:
-        """DuckDB's connection as SQLAlchemy sees it; `None` for another dialect, or when closed."""
-        with contextlib.suppress(sqlalchemy.exc.SQLAlchemyError):
-            found = self.connection.connection.dbapi_connection
-            return found if isinstance(found, dbapi.Connection) else None
-        return None
-
-    @property
-    def interrupt(self) -> Callable[[], object] | None:
-        """What stops the running statement, from another thread; `None` where the driver has nothing for it."""
-        with contextlib.suppress(sqlalchemy.exc.SQLAlchemyError):
-            driver = self.connection.connection.driver_connection
-            found: Callable[[], object] | None = getattr(driver, "interrupt", None) or getattr(driver, "cancel", None)
-            return found
-        return None
+    def __post_init__(self) -> None:
+        """Look once at what SQLAlchemy holds: its properties cost 10 µs each, several times in a cell."""
+        pooled = self.connection.connection
+        found, driver = pooled.dbapi_connection, pooled.driver_connection
+        self.dbapi = found if isinstance(found, dbapi.Connection) else None
+        self.interrupt = getattr(driver, "interrupt", None) or getattr(driver, "cancel", None)
 
     @property
     def state(self) -> str:
@@ -105,8 +106,15 @@ class Database:
 
     @property
     def account(self) -> str:
-        """Whose connection it is: the user name in the URL, where there is one."""
+        """Whose connection it is: MotherDuck's account, or the user name in the URL; empty where nobody says."""
+        if self.token is not None:
+            return self.token.account or f"token {self.token.secret.digest()}"
         return "" if self.target.is_duckdb else self.target.sqlalchemy_url().username or ""
+
+    @property
+    def secrets(self) -> list[Secret]:
+        """What must not be in a text that a person sees."""
+        return _secrets(self.target, self.config)
 
     @contextlib.contextmanager
     def scanning(self, frames: Mapping[str, Any]) -> Iterator[None]:
@@ -165,16 +173,16 @@ class EnginePool:
         with self._lock:
             return self._databases.get(target)
 
-    def get(self, target: Target, config: Mapping[str, Any] | None = None) -> Database:
-        """Return the open database of *target*, opening it where it is not.
+    def get(self, target: Target, config: Mapping[str, Any] | None = None, token: Token | None = None) -> Database:
+        """Return the open database of *target*, opening it where it is not, for MotherDuck with *token*.
 
         Raises `TargetError` for a missing driver, `ConnectError` where it cannot be opened, or is open with another
-        *config*.
+        *config*, and `SignInError` where MotherDuck refuses the token.
         """
         with self._lock:
             database = self._databases.get(target)
             if database is None:
-                database = self._databases[target] = open_database(target, config or {})
+                database = self._databases[target] = open_database(target, config or {}, token)
             elif config and dict(config) != dict(database.config):
                 message = (
                     f"{target.name} is already open with another configuration. "
@@ -209,8 +217,11 @@ class EnginePool:
         return sum(self.close(target) for target in targets)
 
 
-def open_database(target: Target, config: Mapping[str, Any]) -> Database:
-    """Make an engine for *target* and connect. *config* is DuckDB's configuration dictionary."""
+def open_database(target: Target, config: Mapping[str, Any], token: Token | None = None) -> Database:
+    """Make an engine for *target* and connect. *config* is DuckDB's configuration dictionary.
+
+    Raises what `EnginePool.get` raises. *token* is only noted down: the target and the configuration hold its value.
+    """
     try:
         engine = _duckdb_engine(target, config) if target.is_duckdb else _other_engine(target)
         connection = engine.connect()
@@ -219,8 +230,21 @@ def open_database(target: Target, config: Mapping[str, Any]) -> Database:
     except (sqlalchemy.exc.SQLAlchemyError, duckdb.Error, RuntimeError, OSError) as error:
         cause = getattr(error, "orig", None) or error
     else:
-        return Database(target, engine, connection, dict(config), (engine.dispose,))
-    raise _connect_error(target, cause, config) from cause
+        return Database(target, engine, connection, dict(config), token, (engine.dispose,))
+    raise _connect_error(target, cause, config) from clean(cause, _secrets(target, config))
+
+
+def clean(error: BaseException, secrets: Iterable[Secret]) -> BaseException | None:
+    """Return *error* if its text holds none of *secrets*, else an error of its kind with the text scrubbed."""
+    text = str(error)
+    scrubbed = scrub(text, secrets)
+    if scrubbed == text:
+        return error
+    return type(error)(scrubbed) if isinstance(error, duckdb.Error) else None
+
+
+def _secrets(target: Target, config: Mapping[str, Any]) -> list[Secret]:
+    return [value for value in (*target.secrets.values(), *config.values()) if isinstance(value, Secret)]
 
 
 def copy_state(source: duckdb.DuckDBPyConnection, target: duckdb.DuckDBPyConnection) -> None:
@@ -243,6 +267,7 @@ def _duckdb_engine(target: Target, config: Mapping[str, Any]) -> sqlalchemy.Engi
         paramstyle=dbapi.PARAMSTYLE,
         poolclass=NullPool,  # each connection after the first is a cursor of the first, which costs nothing to make
     )
+    event.listen(engine, "handle_error", _never_disconnected)
     main: list[duckdb.DuckDBPyConnection] = []
 
     @event.listens_for(engine, "do_connect")
@@ -314,6 +339,11 @@ def _install(module: str) -> str:
     return f"Install it with `%pip install {package}` and run the cell again."
 
 
+def _never_disconnected(context: sqlalchemy.engine.ExceptionContext) -> None:
+    """Keep the connection after an error: the dialect, PostgreSQL's by birth, judges by words that a query can hold."""
+    context.is_disconnect = False
+
+
 def _adopted(target: Target, value: object) -> Database:
     if isinstance(value, sqlalchemy.Engine) and value.dialect.name != "duckdb":
         connection = value.connect().execution_options(isolation_level="AUTOCOMMIT")
@@ -332,6 +362,7 @@ def _adopted(target: Target, value: object) -> Database:
         paramstyle=dbapi.PARAMSTYLE,
         poolclass=NullPool,
     )
+    event.listen(engine, "handle_error", _never_disconnected)
     try:
         return Database(target, engine, engine.connect(), cleanups=cleanups)
     except (sqlalchemy.exc.SQLAlchemyError, duckdb.Error) as error:
@@ -353,8 +384,13 @@ def _dialect_of(name: str, value: object) -> str:
 
 
 def _connect_error(target: Target, cause: BaseException, config: Mapping[str, Any]) -> ConnectError:
-    secrets = [*target.secrets.values(), *(value for value in config.values() if isinstance(value, Secret))]
-    text = scrub(str(cause), secrets)
+    text = scrub(str(cause), _secrets(target, config))
+    meant = diagnose(text) if target.is_motherduck else None
+    if meant:
+        kind = SignInError if meant.trouble == "token" else ConnectError
+        error = kind(f"{target.name} cannot be opened. {meant.advice}")
+        error.add_note(f"\nMotherDuck said: {text}")
+        return error
     error = ConnectError(f"{target.name} cannot be opened. {text}")
     hints = [hint for part, hint in _HINTS if part in text]
     if target.is_duckdb and not target.is_motherduck and not Path(target.database).parent.exists():

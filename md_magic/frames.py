@@ -6,8 +6,8 @@ of them again, which is nine tenths of the time that such a result takes. So the
 
 * **Arrow**, where the result has text, pandas infers an Arrow-backed `str` dtype, and every other column has a type
   whose Arrow form holds exactly what `.df()` reads (`_EXACT`). Each column is then converted by its own Arrow type.
-* **`con.df()`** for everything else: where no column is text it is as fast as Arrow; nested values, blobs, UUIDs and the
-  like cost a Python object each on any road; and an Arrow result cannot be taken back once fetched, so a type that
+* **`con.df()`** for everything else: where no column is text it is as fast as Arrow; nested values, blobs, UUIDs and
+  the like cost a Python object each on any road; and an Arrow result cannot be taken back once fetched, so a type that
   might fail on the way (`HUGEINT` has more digits than a decimal) does not set out.
 """
 
@@ -18,8 +18,7 @@ import string
 import warnings
 import weakref
 from dataclasses import dataclass
-from itertools import chain
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import duckdb
 import numpy as np
@@ -35,7 +34,17 @@ if TYPE_CHECKING:
     import polars as pl
     from sqlalchemy import CursorResult
 
-__all__ = ["Fetched", "Form", "from_cursor", "from_duckdb", "to_arrow", "to_dict", "to_pandas", "to_polars", "to_reader"]
+__all__ = [
+    "Fetched",
+    "Form",
+    "from_cursor",
+    "from_duckdb",
+    "to_arrow",
+    "to_dict",
+    "to_pandas",
+    "to_polars",
+    "to_reader",
+]
 
 Form = Literal[
     "pandas",  # a DataFrame, as DuckDB's own `.df()` gives it
@@ -46,12 +55,16 @@ Form = Literal[
 ]
 
 T = TypeVar("T")
+Doubles = np.ndarray[Any, np.dtype[np.float64]]
 
 _VECTOR = 2048
 """Rows of one DuckDB vector: the unit of `fetch_df_chunk`."""
 
 _BATCH = 100_000
 """Rows of one batch of a reader: large enough for numpy, small enough that a reader holds megabytes."""
+
+_LARGE_BATCH = 1_000_000
+"""Rows of one batch of an Arrow table, as in DuckDB's own: a table is held whole, so the fewer the better."""
 
 _TEXT = frozenset({"varchar"})
 _EXACT = _TEXT | {
@@ -79,6 +92,9 @@ _EXACT = _TEXT | {
 
 _TEXT_SHARE = 8
 """The Arrow road needs a text column in this many: beside more numbers, their second copy outweighs what text saves."""
+
+_BLOCKS = 100
+"""Blocks of memory beyond which pandas calls a frame fragmented."""
 
 _SMALL_DECIMAL = 18
 """Digits of the widest decimal that DuckDB keeps in 64 bits."""
@@ -123,26 +139,23 @@ def to_pandas(con: duckdb.DuckDBPyConnection, *, limit: int | None = None) -> Fe
         with _quiet(types):
             return _limited(con, types, limit)
     if _profits(types) and (text := _arrow_text()) is not None:
-        names = unique_names([column[0] for column in con.description])
-        return Fetched(_frame(con.to_arrow_table().columns, names, text))
+        return Fetched(_by_arrow(con, text, release=not _TEXT.issuperset(types)))
     with _quiet(types):
         return Fetched(con.df())
 
 
 def to_arrow(con: duckdb.DuckDBPyConnection, *, limit: int | None = None) -> Fetched[pa.Table]:
     """Return the open result of *con* as an Arrow table, as DuckDB names and types it."""
-    if limit is None:
-        return Fetched(con.to_arrow_table())
-    reader = con.to_arrow_reader(limit + 1)
+    reader = _opened(con, _LARGE_BATCH, limit)
     batches, rows = [], 0
     for batch in _batches(reader):
         batches.append(batch)
         rows += batch.num_rows
-        if rows > limit:
+        if limit is not None and rows > limit:
             break
     table = pa.Table.from_batches(batches, schema=reader.schema)
     _discard(con)
-    return Fetched(table.slice(0, limit), more=rows > limit)
+    return Fetched(table.slice(0, limit), more=limit is not None and rows > limit)
 
 
 def to_polars(con: duckdb.DuckDBPyConnection, *, limit: int | None = None) -> Fetched[pl.DataFrame]:
@@ -170,7 +183,7 @@ def to_reader(con: duckdb.DuckDBPyConnection, *, limit: int | None = None) -> pa
 
     *con* is closed when the reader is exhausted, fails or is collected, whichever comes first; nothing else may use it.
     """
-    source = con.to_arrow_reader(_BATCH if limit is None else min(_BATCH, limit + 1))
+    source = _opened(con, _BATCH, limit)
     reader = pa.RecordBatchReader.from_batches(source.schema, _streamed(con, source, limit))
     weakref.finalize(reader, con.close).atexit = False
     return reader
@@ -181,7 +194,7 @@ def from_cursor(result: CursorResult[Any], form: Form, *, limit: int | None = No
 
     Columns are typed by their values, and a frame has the dtypes that `.df()` gives the same values: integers with
     NULLs are `Int64`, decimals `float64`, dates and times `datetime64[us]`; what has no dtype stays Python objects.
-    Raises `FrameError` if an Arrow column would have to mix types. A `reader` keeps *result* open until it is exhausted.
+    Raises `FrameError` if an Arrow column would have to mix types. A `reader` keeps *result* open until its end.
     """
     names = unique_names(list(result.keys()))
     if form == "polars":
@@ -232,47 +245,72 @@ def _arrow_text() -> pd.StringDtype | None:
     return dtype if isinstance(dtype, pd.StringDtype) and dtype.storage == "pyarrow" else None
 
 
-def _frame(columns: list[pa.ChunkedArray], names: list[str], text: pd.StringDtype) -> pd.DataFrame:
-    """Return the frame of *columns*, emptying that list: a column goes as soon as it is converted."""
+def _by_arrow(con: duckdb.DuckDBPyConnection, text: pd.StringDtype, *, release: bool) -> pd.DataFrame:
+    """Return the open result of *con* by the Arrow road.
+
+    The buffers of one batch are freed together, so a text column would keep the numbers that were fetched beside it.
+    To *release* them, each column is copied out of its batch, and let go as soon as it is converted.
+    """
+    names = unique_names([column[0] for column in con.description])
+    reader = _opened(con, _BATCH, None)
+    pieces: list[list[pa.Array]] = [[] for _ in names]
+    for batch in _batches(reader):
+        for arrays, array in zip(pieces, batch.columns, strict=True):
+            arrays.append(_detached(array) if release else array)
+    columns = [
+        pa.chunked_array(arrays, None if arrays else f.type) for arrays, f in zip(pieces, reader.schema, strict=True)
+    ]
+    del pieces
     columns.reverse()
-    return pd.DataFrame({name: _values(columns.pop(), text) for name in names})
+    # A second copy, into pandas' blocks, is left to pandas where it would complain of too many of them later.
+    copy = len(names) > _BLOCKS
+    return pd.DataFrame({name: _writable(_values(columns.pop(), text)) for name in names}, copy=copy)
+
+
+def _writable(values: Any) -> Any:  # noqa: ANN401 - numpy or pandas array
+    """Return *values*, copied if they are a view of Arrow's memory, which cannot be written to."""
+    return np.require(values, requirements="W") if isinstance(values, np.ndarray) else values
+
+
+def _detached(array: pa.Array) -> pa.Array:
+    """Return a copy of *array* in buffers of its own and of its own size, decimals as doubles."""
+    return pa.array(_decimals(array)) if pa.types.is_decimal128(array.type) else pa.concat_arrays([array])
 
 
 def _values(column: pa.ChunkedArray, text: pd.StringDtype | None) -> Any:  # noqa: ANN401 - numpy or pandas array
     """Return *column* as the array that `.df()` would hand to pandas, chosen by its Arrow type."""
-    kind = column.type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+    if _is_text(column.type):
         return _text(column, text)
-    if pa.types.is_integer(kind):
-        return _maskable(column, pd.arrays.IntegerArray)
-    if pa.types.is_boolean(kind):
-        return _maskable(column, pd.arrays.BooleanArray)
-    if pa.types.is_floating(kind):
-        return column.to_numpy()
-    if pa.types.is_timestamp(kind):
-        return _timestamps(column)
-    if pa.types.is_date32(kind) and not _beyond_pandas(column):
-        return column.to_numpy().astype("M8[us]")
-    if pa.types.is_decimal128(kind):
-        return _decimals(column)
-    if pa.types.is_dictionary(kind):
-        return _categories(column)
-    return _through_duckdb(column)
+    return next((convert for test, convert in _CONVERSIONS if test(column.type)), _through_duckdb)(column)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _text(column: pa.ChunkedArray, dtype: pd.StringDtype | None) -> Any:  # noqa: ANN401 - numpy or pandas array
     """Return text as *dtype*, or as objects where pandas has none for it or cannot tell: nothing but NULLs."""
     if dtype is None or column.null_count == len(column):
         return column.to_numpy()
-    return dtype.__from_arrow__(column)
+    return dtype.__from_arrow__(column)  # type: ignore[attr-defined] # of pandas' protocol for Arrow, not in its stubs
+
+
+def _integers(column: pa.ChunkedArray) -> Any:  # noqa: ANN401 - numpy or pandas array
+    """Return integers: numpy's, or pandas' nullable ones if there are NULLs."""
+    return _maskable(column, pd.arrays.IntegerArray)
+
+
+def _booleans(column: pa.ChunkedArray) -> Any:  # noqa: ANN401 - numpy or pandas array
+    """Return booleans: numpy's, or pandas' nullable ones if there are NULLs."""
+    return _maskable(column, pd.arrays.BooleanArray)
 
 
 def _maskable(column: pa.ChunkedArray, masked: type[Any]) -> Any:  # noqa: ANN401 - numpy or pandas array
-    """Return integers or booleans as a numpy array, or as a *masked* pandas array if there are NULLs."""
+    """Return *column* as a numpy array, or as a *masked* one of pandas if there are NULLs."""
     if column.null_count == 0:
         return column.to_numpy()
     values = column.fill_null(pa.scalar(0).cast(column.type))
-    return masked(values.to_numpy(), column.is_null().to_numpy())
+    return masked(_writable(values.to_numpy()), column.is_null().to_numpy())
 
 
 def _timestamps(column: pa.ChunkedArray) -> Any:  # noqa: ANN401 - numpy or pandas array
@@ -282,33 +320,35 @@ def _timestamps(column: pa.ChunkedArray) -> Any:  # noqa: ANN401 - numpy or pand
     return values if zone is None else pd.DatetimeIndex(values).tz_localize("UTC").tz_convert(zone).array
 
 
-def _beyond_pandas(column: pa.ChunkedArray) -> bool:
-    """Tell whether a date of *column* does not fit in 64 bits of microseconds, as `infinity` does not."""
-    days = pc.min_max(column.cast(pa.int32())).as_py()
-    return any(day is not None and abs(day) > _LAST_DAY for day in days.values())
+def _dates(column: pa.ChunkedArray) -> Any:  # noqa: ANN401 - numpy or pandas array
+    """Return dates in microseconds; DuckDB says what is wrong with those that do not fit, such as `infinity`."""
+    extremes = pc.min_max(column.cast(pa.int32())).as_py().values()
+    if any(day is not None and abs(day) > _LAST_DAY for day in extremes):
+        return _through_duckdb(column)
+    return column.to_numpy().astype("M8[us]")
 
 
-def _decimals(column: pa.ChunkedArray) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _decimals(array: pa.Array) -> Doubles:
     """Return 128-bit decimals as doubles with DuckDB's own arithmetic, which Arrow's cast rounds otherwise."""
-    small = column.type.precision <= _SMALL_DECIMAL
-    parts = [_unscaled(chunk, small=small) for chunk in column.chunks]
-    values = np.concatenate(parts) if parts else np.empty(0)
-    values /= 10.0**column.type.scale
-    if column.null_count:
-        values[column.is_null().to_numpy()] = np.nan
+    values = _unscaled(array, small=array.type.precision <= _SMALL_DECIMAL)
+    values /= 10.0**array.type.scale
+    if array.null_count:
+        values[array.is_null().to_numpy(zero_copy_only=False)] = np.nan
     return values
 
 
-def _unscaled(chunk: pa.Array, *, small: bool) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _unscaled(chunk: pa.Array, *, small: bool) -> Doubles:
     """Return the integers behind the decimals of *chunk* as doubles; *small* ones fill the low word alone."""
     words = np.frombuffer(chunk.buffers()[1], np.int64).reshape(-1, 2)[chunk.offset : chunk.offset + len(chunk)]
-    low, high = words.T
+    signed, high = words.T
     if small:
-        return low.astype(np.float64)
-    low = low.view(np.uint64)
+        doubles: Doubles = signed.astype(np.float64)
+        return doubles
+    low = signed.view(np.uint64)
     # DuckDB's Hugeint cast: a high word of -1 is counted down from zero, so that small negatives stay exact.
     near_zero = -((~low).astype(np.float64) + 1.0)
-    return np.where(high == -1, near_zero, low.astype(np.float64) + high.astype(np.float64) * 2.0**64)
+    otherwise: Doubles = low.astype(np.float64) + high.astype(np.float64) * 2.0**64
+    return np.where(high == -1, near_zero, otherwise)
 
 
 def _categories(column: pa.ChunkedArray) -> pd.Categorical:
@@ -325,6 +365,17 @@ def _through_duckdb(column: pa.ChunkedArray) -> Any:  # noqa: ANN401 - pandas ar
         return con.from_arrow(pa.table({"column": column})).df()["column"].array
 
 
+_CONVERSIONS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.ChunkedArray], Any]], ...] = (
+    (pa.types.is_integer, _integers),
+    (pa.types.is_boolean, _booleans),
+    (pa.types.is_floating, pa.ChunkedArray.to_numpy),
+    (pa.types.is_timestamp, _timestamps),
+    (pa.types.is_date32, _dates),
+    (pa.types.is_dictionary, _categories),
+)
+"""How the columns of an Arrow type, other than text, become what `.df()` makes of them."""
+
+
 # --- pandas, by vectors -------------------------------------------------------------------------------------------
 
 
@@ -332,11 +383,12 @@ def _limited(con: duckdb.DuckDBPyConnection, types: Sequence[str], limit: int) -
     """Return the first *limit* rows as `.df()` would give them, fetching no more vectors than that takes."""
     first = con.fetch_df_chunk(limit // _VECTOR + 1)
     parts, rows = [first], len(first)
-    while 0 < len(parts[-1]) and rows <= limit:
+    while len(parts[-1]) > 0 and rows <= limit:
         parts.append(con.fetch_df_chunk(1))
         rows += len(parts[-1])
     _discard(con)
-    if rows <= limit and rows == len(first):
+    whole = rows == len(first)
+    if whole and rows <= limit:
         return Fetched(first)
     parts = [part for part in parts if len(part)]
     columns = {
@@ -370,6 +422,14 @@ def _raw(part: pd.Series[Any], *, text: bool) -> pd.Series[Any]:
 
 
 # --- streams ------------------------------------------------------------------------------------------------------
+
+
+def _opened(con: duckdb.DuckDBPyConnection, rows: int, limit: int | None) -> pa.RecordBatchReader:
+    """Return a reader over the open result of *con* with batches of *rows*, or of one more than *limit* if smaller."""
+    with warnings.catch_warnings():
+        # DuckDB 2.0 advises against Arrow after `execute`, which is what SQLAlchemy gives us.
+        warnings.filterwarnings("ignore", "Arrow output on a DB-API result", UserWarning)
+        return con.to_arrow_reader(rows if limit is None else min(rows, limit + 1))
 
 
 def _streamed(
@@ -442,7 +502,7 @@ def _quiet(types: Sequence[str]) -> Iterator[None]:
 def _polars() -> Any:  # noqa: ANN401 - a module
     """Return Polars, or raise `FrameError`. Imported here because it is optional, and takes 60 ms."""
     try:
-        import polars as pl  # noqa: PLC0415
+        import polars as pl
     except ImportError as error:
         message = "Polars is not installed. Run `pip install polars`, or ask for `--as arrow` or `--as pandas`."
         raise FrameError(message) from error
@@ -453,10 +513,11 @@ def _polars_frame(table: pa.Table) -> pl.DataFrame:
     """Return *table* as a Polars frame over the same buffers."""
     polars = _polars()
     try:
-        return polars.from_arrow(table.rename_columns(unique_names(table.column_names)), rechunk=False)
+        frame: pl.DataFrame = polars.from_arrow(table.rename_columns(unique_names(table.column_names)), rechunk=False)
     except polars.exceptions.PolarsError as error:
         message = f"Polars cannot hold this result: {error}. Cast the column in SQL, or ask for `--as arrow`."
         raise FrameError(message) from error
+    return frame
 
 
 # --- other databases ----------------------------------------------------------------------------------------------
@@ -466,32 +527,20 @@ def _columns(rows: Sequence[Sequence[Any]], names: list[str], limit: int | None)
     """Return *rows*, of which there is one too many if there were more than *limit*, as columns."""
     kept = rows[:limit]
     columns = zip(*kept, strict=True) if kept else ([] for _ in names)
-    return Fetched({name: list(column) for name, column in zip(names, columns, strict=True)}, more=len(rows) > len(kept))
+    return Fetched(
+        {name: list(column) for name, column in zip(names, columns, strict=True)}, more=len(rows) > len(kept)
+    )
 
 
 def _inferred(values: list[Any]) -> Any:  # noqa: ANN401 - numpy or pandas array
     """Return Python *values* as the array that `.df()` gives for the like, or as objects if there is none."""
     with contextlib.suppress(pa.ArrowException, OverflowError):
-        column = pa.chunked_array([pa.array(values)])
-        if _has_dtype(column.type):
+        column = pa.chunked_array([_detached(pa.array(values))])
+        if _is_text(column.type) or any(test(column.type) for test, _ in _CONVERSIONS):
             return _values(column, _arrow_text())
     objects = np.empty(len(values), dtype=object)
     objects[:] = values
     return objects
-
-
-def _has_dtype(kind: pa.DataType) -> bool:
-    """Tell whether `.df()` gives values of the Arrow type *kind* a dtype other than object."""
-    tests = (
-        pa.types.is_string,
-        pa.types.is_integer,
-        pa.types.is_boolean,
-        pa.types.is_floating,
-        pa.types.is_timestamp,
-        pa.types.is_date32,
-        pa.types.is_decimal128,
-    )
-    return any(test(kind) for test in tests)
 
 
 def _arrow_column(name: str, values: list[Any], kind: pa.DataType | None = None) -> pa.Array:
@@ -508,17 +557,27 @@ def _arrow_column(name: str, values: list[Any], kind: pa.DataType | None = None)
 
 def _cursor_reader(result: CursorResult[Any], names: list[str], limit: int | None) -> pa.RecordBatchReader:
     """Return a reader over *result*, with the types of its first batch."""
-    first = _columns(result.fetchmany(_BATCH if limit is None else min(_BATCH, limit)), names, None).value
+    portions = _portions(result, limit)
+    first = _columns(next(portions, []), names, None).value
     head = pa.record_batch({name: _arrow_column(name, values) for name, values in first.items()})
 
     def batches() -> Iterator[pa.RecordBatch]:
         with contextlib.closing(result):
             yield head
-            left = None if limit is None else limit - head.num_rows
-            while rows := result.fetchmany(_BATCH if left is None else min(_BATCH, left)):
+            for rows in portions:
                 columns = _columns(rows, names, None).value
-                arrays = [_arrow_column(f.name, columns[f.name], f.type) for f in head.schema]
+                arrays = [_arrow_column(field.name, columns[field.name], field.type) for field in head.schema]
                 yield pa.record_batch(arrays, schema=head.schema)
-                left = None if left is None else left - len(rows)
 
     return pa.RecordBatchReader.from_batches(head.schema, batches())
+
+
+def _portions(result: CursorResult[Any], limit: int | None) -> Iterator[Sequence[Any]]:
+    """Give up to *limit* rows of *result*, so many at a time. No driver is asked for 0 rows: some give all then."""
+    left = limit
+    while left is None or left > 0:
+        rows = result.fetchmany(_BATCH if left is None else min(_BATCH, left))
+        if not rows:
+            return
+        yield rows
+        left = None if left is None else left - len(rows)

@@ -35,6 +35,7 @@ class InterruptGuard:
         self._interrupt: Callable[[], object] | None = None
         self._outer_fd = -1
         self._hit = False
+        self._started_at = 0.0
         self._sockets: tuple[socket.socket, socket.socket] | None = None
 
     @contextlib.contextmanager
@@ -47,7 +48,7 @@ class InterruptGuard:
         if interrupt is None or not _interruptible() or self._interrupt is not None:
             yield
             return
-        started = time.monotonic()
+        self._started_at = started = time.monotonic()
         old_handler = self._arm(interrupt)
         try:
             yield
@@ -59,6 +60,11 @@ class InterruptGuard:
         self._disarm(old_handler)
         if self._hit:
             raise QueryInterrupted(_message(started))
+
+    def check(self) -> None:
+        """Raise `QueryInterrupted` if there was a signal since the block began: between two statements, say."""
+        if self._hit and self._interrupt is not None:
+            raise QueryInterrupted(_message(self._started_at))
 
     def close(self) -> None:
         """End the watcher; the next `armed` starts another."""

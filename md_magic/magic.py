@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -10,17 +11,19 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, needs_loca
 from IPython.display import display
 from traitlets import Dict, Enum, Int, Unicode, observe
 
-from md_magic import options
-from md_magic.errors import MdMagicError, OptionError
+from md_magic import auth, history, options
+from md_magic.errors import MdMagicError, OptionError, SignInRequired
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from IPython.core.interactiveshell import InteractiveShell
 
+    from md_magic.auth import Secret
     from md_magic.options import Form, Request
     from md_magic.query import Outcome
     from md_magic.session import Session
+    from md_magic.target import Target
 
 
 @magics_class
@@ -40,6 +43,11 @@ class MdsqlMagics(Magics):
         allow_none=True,
         help="Rows that pandas shows before it shortens a frame (its display.max_rows); None leaves pandas alone.",
     ).tag(config=True)
+    remember = Enum(
+        ["never", "ask", "always"],
+        "ask",
+        help="Whether the sign-in card offers to keep a token in the keyring: never (nor read it), ask, or ticked.",
+    ).tag(config=True)
     targets = Dict(help="Targets by alias, to write @alias: {'prod': 'md:prod'}.").tag(config=True)
 
     shell: InteractiveShell
@@ -48,6 +56,7 @@ class MdsqlMagics(Magics):
         """Make the magics of *shell*; its session is made by the first cell."""
         super().__init__(shell)
         self._session: Session | None = None
+        self._warned = False
 
     @property
     def session(self) -> Session:
@@ -55,7 +64,7 @@ class MdsqlMagics(Magics):
         if self._session is None:
             from md_magic.session import Session  # 600 ms of pandas, SQLAlchemy and duckdb; `%load_ext` costs none
 
-            self._session = Session(notify=print)
+            self._session = Session(notify=print, use_keyring=lambda: self.remember != "never")
         return self._session
 
     @no_var_expand
@@ -74,10 +83,11 @@ class MdsqlMagics(Magics):
             self._session.close_all()
 
     def _answer(self, line: str, cell: str | None, local_ns: dict[str, Any] | None) -> Any:  # noqa: ANN401
-        request = options.parse(line, cell)
+        self._keep_secret(auth.tokens_in(f"{line}\n{cell or ''}"))
+        request = options.parse(line, cell.removesuffix("\n") if cell else cell)  # IPython ends a cell with a line feed
         variables = self._variables(local_ns)
         if request.action != "run":
-            return self._act(request)
+            return self._act(request, variables)
         self._open(request, variables)
         sql = _file(request.file) if request.file else request.sql
         if not sql.strip():
@@ -85,7 +95,20 @@ class MdsqlMagics(Magics):
         if request.dry_run:
             value = self.session.describe_result(sql, variables, self._parameters(request, variables))
             return self._bound(request, value)
-        return self._run(request, sql, variables)
+        try:
+            return self._run(request, sql, variables)
+        except SignInRequired as needed:  # refused while the notebook was open; nothing of the cell has run
+            self._sign_in(self.session.current, needed)
+            return self._run(request, sql, variables)
+
+    def _keep_secret(self, found: Sequence[Secret]) -> None:
+        """Warn once of tokens *found* in a cell's source, and take them out of the history."""
+        if not found:
+            return
+        if not self._warned:
+            print(history.WARNING)
+        self._warned = True
+        history.forget(self.shell, found)
 
     def _run(self, request: Request, sql: str, variables: Mapping[str, Any]) -> Any:  # noqa: ANN401
         outcome = None
@@ -131,38 +154,83 @@ class MdsqlMagics(Magics):
             message = f"--config {request.config}: got a {type(config).__name__}, where a dict of settings is needed."
             raise OptionError(message)
         word = request.target or (None if self.session.current else self.default_target)
-        self.session.use(self.session.resolve(word) if word else None, config=config, alias=request.alias)
+        target = self.session.resolve(word) if word else None
+        if request.target and target is not None:
+            self._keep_secret(list(target.secrets.values()))
+        try:
+            self.session.use(target, config=config, alias=request.alias)
+        except SignInRequired as needed:
+            self._sign_in(target or self.session.current, needed, config=config, alias=request.alias)
+
+    def _sign_in(self, target: Target | None, needed: SignInRequired | None, **opening: Any) -> None:  # noqa: ANN401
+        """Show the card, or what this host has for it, until somebody has signed in to *target*."""
+        from md_magic import credentials, signin  # anywidget and ipywidgets: 300 ms that only a sign-in needs
+        from md_magic.login import Login
+
+        target = target or self.session.resolve("md:")
+        keyring = self.remember != "never" and credentials.keyring_works()
+        signin.sign_in(
+            signin.host(self.shell),
+            start=lambda: Login(user_agent=f"md_magic/{version('md_magic')}"),
+            check=lambda token: self.session.sign_in(target, token, **opening),
+            remember=credentials.remember if keyring else None,
+            ticked=self.remember == "always",
+            reason=str(needed) if needed is not None and needed.__cause__ is not None else None,
+        )
 
     def _read_targets(self) -> None:
         for alias, uri in self.targets.items():
             if alias not in self.session.aliases:
                 self.session.aliases[alias] = self.session.resolve(uri)
 
-    def _act(self, request: Request) -> Any:  # noqa: ANN401
+    def _act(self, request: Request, variables: Mapping[str, Any]) -> Any:  # noqa: ANN401
         """Do what is asked for on the line alone."""
-        if request.action == "help":
-            print(options.parser().format_help())
-            return None
-        if request.action == "connections":
-            return self.session.connections()
-        if request.action in {"close", "close_all"}:
-            return self._close(request)
-        self._open(request, self._variables(None))
+        act: dict[str, Callable[[Request], Any]] = {
+            "help": lambda _: print(options.parser().format_help()),
+            "connections": lambda _: self.session.connections(),
+            "close": self._close,
+            "close_all": self._close_all,
+            "login": self._login,
+            "logout": self._logout,
+            "whoami": self._whoami,
+        }
+        if request.action in act:
+            return act[request.action](request)
+        self._open(request, variables)
         if request.action == "databases":
             return self._bound(request, self.session.databases())
         if request.action == "tables":
             return self._bound(request, self.session.tables(request.argument))
         return self._bound(request, self.session.describe(request.argument or ""))
 
+    def _login(self, request: Request) -> None:
+        target = self.session.resolve(request.argument or request.target or "md:")
+        if not target.is_motherduck:
+            message = f"--login signs in to MotherDuck, and {target.name} is somewhere else. Write --login md:my_db."
+            raise OptionError(message)
+        self.session.sign_in_anew()
+        self._sign_in(target, None)
+
+    def _logout(self, _request: Request) -> None:
+        closed, left = self.session.sign_out()
+        print(f"Signed out of MotherDuck; {', '.join(closed) or 'nothing'} was closed.")
+        if left is not None:
+            print(
+                f"A token is still found in: {left.source}. It is not ours to remove, and the next md: target uses it."
+            )
+
+    def _whoami(self, _request: Request) -> Any:  # noqa: ANN401 - a frame
+        return self.session.whoami()
+
+    def _close_all(self, _request: Request) -> None:
+        count = self.session.close_all()
+        print(f"{count} connection{'s' * (count != 1)} closed")
+
     def _close(self, request: Request) -> None:
-        if request.action == "close_all":
-            count = self.session.close_all()
-            print(f"{count} connection{'s' * (count != 1)} closed")
-            return
         self._read_targets()
         target = self.session.resolve(request.argument) if request.argument else self.session.current
         closed = self.session.close(target)
-        print(f"{target.name} closed" if closed and target else f"{target.name if target else 'nothing'} was not open")
+        print(f"{target.name if target else 'nothing'} {'closed' if closed else 'was not open'}")
 
     def _parameters(self, request: Request, variables: Mapping[str, Any]) -> dict[str, Any]:
         """Evaluate the expressions of `--param` among *variables*."""

@@ -19,10 +19,12 @@ from md_magic.errors import OptionError
 Form = Literal["pandas", "polars", "arrow", "reader", "dict"]
 """The form of a result: `reader` is a streaming `pyarrow.RecordBatchReader`."""
 
-Action = Literal["run", "help", "connections", "close", "close_all", "databases", "tables", "describe"]
+Action = Literal[
+    "run", "help", "connections", "close", "close_all", "databases", "tables", "describe", "login", "logout", "whoami"
+]
 
 _WORD = re.compile(r"""(?:[^\s"']|"[^"]*"|'[^']*'|["'])+""")
-_ASSIGNED = re.compile(r"""\A\s*([^\s'"();,<]+)\s*<<(?!<)""")
+_ASSIGNED = re.compile(r"""\A\s*(?!--|/\*)([^\s'"();,<]+)\s*<<(?!<)""")
 _USAGE = "%%%%mdsql [TARGET] [options]   with SQL below, or   %%mdsql [options] [TARGET] [SQL]"  # argparse formats it
 _EPILOG = """\
 TARGET is md:my_db, duckdb:///file.duckdb, duckdb:///:memory: (the default), any SQLAlchemy URL, or @alias. Naming one
@@ -125,6 +127,13 @@ def parser() -> argparse.ArgumentParser:
         "--tables", metavar="PATTERN", nargs="?", const="", help="tables and views, as a frame; %% stands for any text"
     )
     alone.add_argument("--describe", metavar="TABLE", help="columns of TABLE, as a frame")
+    alone.add_argument(
+        "--login", metavar="TARGET", nargs="?", const="", help="sign in to MotherDuck, by default to md:"
+    )
+    alone.add_argument("--logout", action="store_true", help="forget the MotherDuck token and close what it opened")
+    alone.add_argument(
+        "--whoami", action="store_true", help="MotherDuck account, kind and expiry of the token, and where it came from"
+    )
     alone.add_argument("--help", action="store_true", help="this text")
     return made
 

@@ -12,13 +12,16 @@ import sqlalchemy
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from md_magic import frames
-from md_magic.errors import ConnectionLost, StatementError
+from md_magic.auth import diagnose, scrub, tokens_in
+from md_magic.engines import clean
+from md_magic.errors import ConnectionLost, SignInError, StatementError
 from md_magic.statement import Parameter, Statement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from md_magic.engines import Database
+    from md_magic.errors import MdMagicError
     from md_magic.frames import Form
     from md_magic.reader import Reader
 
@@ -91,7 +94,7 @@ def run(
     else:
         _remember(database, statement)
         return outcome
-    raise _our_error(statement, cause) from cause
+    raise _our_error(database, statement, cause) from clean(cause, database.secrets)
 
 
 def _run(
@@ -157,13 +160,15 @@ def _fetch_other(statement: Statement, result: sqlalchemy.CursorResult[Any], for
 
 def _rowless(statement: Statement, native: duckdb.DuckDBPyConnection) -> tuple[bool, int | None]:
     """Tell whether the statement gave no rows, only DuckDB's `Success` or `Count`, and what it counted."""
+    if statement.kind == "SELECT":
+        return False, None
     columns = native.description
-    if statement.kind == "SELECT" or columns is None or len(columns) != 1:
+    if columns is None or len(columns) != 1:
         return columns is None, None
     name, kind = columns[0][0], str(columns[0][1])
     if (name, kind) == ("Success", "BOOLEAN"):
         return True, None
-    if (name, kind) == ("Count", "BIGINT") and statement.kind in _DONE and "returning" not in statement.text.lower():
+    if (name, kind) == ("Count", "BIGINT") and statement.kind in _DONE and not statement.returning:
         row = native.fetchone()
         return True, row[0] if row else None
     return False, None
@@ -195,7 +200,7 @@ def read(reader: Reader, database: Database, sql: str) -> list[Statement]:
         cause = error
     names = {name for name in re.findall(r"\$(\w+)", str(cause)) if f"${name}" not in sql}
     typed = tuple(Parameter(name=name, start=0, sign=":") for name in sorted(names))
-    raise _our_error(Statement(text=sql, parameters=typed), cause) from cause
+    raise _our_error(database, Statement(text=sql, parameters=typed), cause) from clean(cause, database.secrets)
 
 
 def describe(database: Database, statement: Statement, values: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -227,12 +232,33 @@ def _driver_error(error: Exception) -> BaseException:
     return error
 
 
-def _our_error(statement: Statement, cause: BaseException) -> StatementError:
-    text = _located(str(cause), statement)
+def _our_error(database: Database, statement: Statement, cause: BaseException) -> MdMagicError:
+    text = scrub(str(cause), [*database.secrets, *tokens_in(statement.text)])
+    meant = diagnose(text) if database.target.is_motherduck else None
+    if meant and meant.trouble == "token":
+        return SignInError(f"{meant.advice}\n\nMotherDuck said: {text}")
+    text = _located(text, statement)
     if statement.of > 1:
         text += f"\n\nStatement {statement.number} of {statement.of} failed"
         text += "; those before it have run." if statement.number > 1 else "; nothing was run."
-    return (ConnectionLost if _LOST.search(text) else StatementError)(text)
+    return (ConnectionLost if _lost(database, statement, cause) else StatementError)(text)
+
+
+def _lost(database: Database, statement: Statement, cause: BaseException) -> bool:
+    """Whether the connection is gone. The words of an error do not decide it: a query can hold any words."""
+    said = _LOST.search(str(cause))
+    connection = database.dbapi
+    if connection is None or database.connection.invalidated:
+        return database.connection.closed or database.connection.invalidated
+    if said is None or said[0] in statement.text:
+        return False
+    try:
+        connection.native.execute("SELECT 1").fetchall()
+    except duckdb.TransactionException:  # the user's transaction waits for its ROLLBACK
+        return False
+    except duckdb.Error:
+        return True
+    return database.target.is_motherduck  # a `SELECT 1` runs in this process, and the service is elsewhere
 
 
 def _located(text: str, statement: Statement) -> str:

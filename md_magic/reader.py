@@ -17,6 +17,7 @@ from md_magic.statement import Parameter, Statement, without_parentheses
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_RETURNING = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE_INTO"})
 _NAME = re.compile(r"[^\W\d]\w*")
 
 
@@ -36,9 +37,10 @@ class Reader:
         try:
             parsed = connection.extract_statements(sql)
         except duckdb.ParserException:
-            sql, ours = self._with_dollars(sql)
+            rewritten, ours = self._with_dollars(sql)
             if not ours:
                 raise
+            sql = rewritten
             parsed = connection.extract_statements(sql)
         if len(parsed) == 1:
             return [_statement(sql, parsed, ours)]
@@ -51,13 +53,19 @@ class Reader:
         """Write `$name` for each `:name` at whose colon DuckDB's parser stops; return also their offsets.
 
         The parser stops at the first token that cannot follow what stands before it, so a colon at which it stops is
-        no part of DuckDB's own syntax. Both spellings are equally long, so that DuckDB's carets stay in place.
+        no part of DuckDB's own syntax. It is a parameter if the parser then gets past it; if one does not, none is: the
+        text is no SQL in either spelling. Both are equally long, so that DuckDB's carets stay in place.
         """
         found: list[int] = []
-        while (stop := self._stop(sql)) is not None and sql[stop : stop + 1] == ":" and _NAME.match(sql, stop + 1):
+        stop = self._stop(sql)
+        while stop is not None and sql[stop : stop + 1] == ":" and _NAME.match(sql, stop + 1):
             glue = " " if re.search(r"\w\Z", sql[:stop]) else ""  # `x$y` is one name
-            sql = without_parentheses(f"{sql[:stop]}{glue}${sql[stop + 1 :]}", stop + len(glue))
-            found.append(stop + len(glue))
+            start = stop + len(glue)
+            sql = without_parentheses(f"{sql[:stop]}{glue}${sql[stop + 1 :]}", start)
+            found.append(start)
+            stop = self._stop(sql)
+            if stop is not None and stop <= start:
+                return sql, frozenset()
         return sql, frozenset(found)
 
     def _stop(self, sql: str) -> int | None:
@@ -117,7 +125,17 @@ def _statement(
     kind = parsed[-1].type.name
     named = any(statement.named_parameters for statement in parsed)
     parameters = tuple(_parameters(text, ours)) if ours or (named and kind != "PREPARE") else ()
-    return Statement(text=text, kind=kind, parameters=parameters, number=number, of=of, line=line)
+    returns = kind in _RETURNING and "returning" in text.lower() and _has_keyword(text, "returning")
+    return Statement(text, kind, parameters, returning=returns, number=number, of=of, line=line)
+
+
+def _has_keyword(text: str, keyword: str) -> bool:
+    """Whether *keyword* stands in *text* outside strings, quoted names and comments."""
+    raw = text.encode().lower()
+    return any(
+        kind == duckdb.token_type.keyword and raw.startswith(keyword.encode(), offset)
+        for offset, kind in duckdb.tokenize(text)
+    )
 
 
 def _parameters(text: str, ours: frozenset[int]) -> Iterator[Parameter]:

@@ -5,15 +5,24 @@ Plain values in, results out: nothing here knows that it is in a notebook.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from md_magic import catalog, generic, namespace, query
+from md_magic import catalog, credentials, generic, namespace, query
 from md_magic import target as targets
 from md_magic.auth import Secret
 from md_magic.engines import Database, EnginePool
-from md_magic.errors import ConnectionLost, ParameterError, TargetError
+from md_magic.errors import (
+    ConnectionLost,
+    ParameterError,
+    QueryInterrupted,
+    SignInError,
+    SignInRequired,
+    TargetError,
+)
 from md_magic.interrupt import InterruptGuard
 from md_magic.reader import Reader
 
@@ -22,6 +31,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from md_magic.auth import Token
     from md_magic.frames import Form
     from md_magic.query import Outcome
     from md_magic.statement import Statement
@@ -31,9 +41,15 @@ if TYPE_CHECKING:
 class Session:
     """One for each shell. Closing it closes every connection and leaves it usable."""
 
-    def __init__(self, *, notify: Callable[[str], None]) -> None:
-        """Make a session without connections. *notify* shows a person one line, such as what a lost connection took."""
+    def __init__(self, *, notify: Callable[[str], None], use_keyring: Callable[[], bool] = lambda: True) -> None:
+        """Make a session without connections. *notify* shows a person one line, such as what a lost connection took.
+
+        *use_keyring* tells whether a token may be taken from the keyring.
+        """
         self.pool = EnginePool()
+        self._use_keyring = use_keyring
+        self._signed_in: Token | None = None
+        self._passed_over: set[str] = set()
         self.aliases: dict[str, Target] = {}
         self.current: Target | None = None
         self._notify = notify
@@ -64,11 +80,91 @@ class Session:
         config: Mapping[str, Any] | None = None,
         alias: str | None = None,
     ) -> Database:
-        """Open *target*, by default the current one, where it is not open; make it current and give it *alias*."""
+        """Open *target*, by default the current one, where it is not open; make it current and give it *alias*.
+
+        Raises `SignInRequired` for a MotherDuck target without a token, or with one that was refused.
+        """
         chosen = target or self.current or targets.read(targets.MEMORY)
-        database = self.pool.get(chosen, _hidden(config))
+        token = None
+        if chosen.is_motherduck and self.pool.find(chosen) is None:
+            token = self._token(chosen, config)
+            chosen = chosen.signed_in(token.secret)
+        try:
+            database = self.pool.get(chosen, _hidden(config), token)
+        except SignInError as error:
+            self._pass_over(token)
+            raise SignInRequired(str(error)) from error.__cause__
         self._settle(database, alias)
         return database
+
+    def sign_in(
+        self, target: Target, token: Token, *, config: Mapping[str, Any] | None = None, alias: str | None = None
+    ) -> None:
+        """Open the MotherDuck *target* with *token*, which a person has just given; later targets use it as well.
+
+        Raises `SignInError` where MotherDuck refuses it.
+        """
+        database = self.pool.get(target.signed_in(token.secret), _hidden(config), token)
+        self._signed_in = token
+        self._settle(database, alias)
+
+    def sign_out(self) -> tuple[list[str], Token | None]:
+        """Forget every token of this session and of the keyring, and close what was opened with one.
+
+        Return the names of the targets that were closed, and a token that is still found: in the environment or a file.
+        """
+        closed = [database.target for database in self.pool if database.token is not None]
+        for target in closed:
+            self.close(target)
+        self._signed_in = None
+        self._passed_over.clear()
+        credentials.forget()
+        return [target.name for target in closed], credentials.find(environ=os.environ)
+
+    def sign_in_anew(self) -> None:
+        """Pass over every token that would be found without asking, so that the next target asks a person."""
+        while token := self._found():
+            self._pass_over(token)
+
+    def who(self) -> Token | None:
+        """Return the token of the current MotherDuck target, or else the one that the next would be opened with."""
+        database = self.pool.find(self.current) if self.current else None
+        return database.token if database is not None and database.token is not None else self._found()
+
+    def whoami(self) -> pd.DataFrame:
+        """Return a frame of one row about that token: account, kind, expiry, where it came from. Nothing is verified.
+
+        It has no rows where there is no token.
+        """
+        token = self.who()
+        columns = ["account", "kind", "expires", "source"]
+        if token is None:
+            return catalog.frame([], columns)
+        row = [token.account or "unknown", token.kind, token.expires or "never, or not said", token.source]
+        return catalog.frame([dict(zip(columns, row, strict=True))], columns)
+
+    def _token(self, target: Target, config: Mapping[str, Any] | None) -> Token:
+        found = self._found(target.secrets.get("motherduck_token"), config)
+        if found is None:
+            message = f"{target.name} needs a MotherDuck token, and none was found. Give one: {credentials.WAYS}."
+            raise SignInRequired(message)
+        return found
+
+    def _found(self, uri: Secret | None = None, config: Mapping[str, Any] | None = None) -> Token | None:
+        return credentials.find(
+            environ=os.environ,
+            uri=uri,
+            config=config,
+            signed_in=self._signed_in,
+            use_keyring=self._use_keyring(),
+            passed_over=self._passed_over,
+        )
+
+    def _pass_over(self, token: Token | None) -> None:
+        if token is not None:
+            self._passed_over.add(token.secret.digest())
+            if token == self._signed_in:
+                self._signed_in = None
 
     def use_object(self, name: str, value: object, *, alias: str | None = None) -> Database:
         """Make *value*, a SQLAlchemy engine or DuckDB connection held in variable *name*, the current target."""
@@ -135,13 +231,26 @@ class Session:
         be parsed or a parameter has no value.
         """
         database = self.use()
-        statements = self._read(database, sql)
-        given = {**variables, **(parameters or {})} if parameters else variables
-        values = [_values(statement, given) for statement in statements]
-        tables = namespace.tables(variables) if database.target.is_duckdb else {}
-        for statement, bound in zip(statements, values, strict=True):
-            keep = every or statement.number == statement.of
-            yield self._run_one(statement, bound, tables, form=form, limit=limit, keep=keep)
+        with self._interruptible(database):
+            statements = self._read(database, sql)
+            given = {**variables, **(parameters or {})} if parameters else variables
+            values = [_values(statement, given) for statement in statements]
+            tables = namespace.tables(variables) if database.target.is_duckdb else {}
+            for statement, bound in zip(statements, values, strict=True):
+                self._guard.check()
+                keep = every or statement.number == statement.of
+                yield self._run_one(statement, bound, tables, form=form, limit=limit, keep=keep)
+
+    @contextlib.contextmanager
+    def _interruptible(self, database: Database) -> Iterator[None]:
+        """Within the block, the kernel's interrupt stops what runs on *database*."""
+        try:
+            with self._guard.armed(database.interrupt):
+                yield
+        except QueryInterrupted as error:
+            if database.in_transaction:
+                error.add_note("The open transaction was interrupted with it: run ROLLBACK before anything else.")
+            raise
 
     def describe_result(
         self, sql: str, variables: Mapping[str, Any], parameters: Mapping[str, Any] | None = None
@@ -153,7 +262,7 @@ class Session:
         for statement in statements[-1:]:
             values = _values(statement, {**variables, **(parameters or {})})
             tables = namespace.tables(variables)
-            with database.lock, self._guard.armed(database.interrupt), database.scanning(tables):
+            with database.lock, self._interruptible(database), database.scanning(tables):
                 columns = query.describe(database, statement, values)
         return catalog.frame(columns, ["column", "type"])
 
@@ -177,8 +286,12 @@ class Session:
     ) -> Outcome:
         database = self.use()
         try:
-            with database.lock, self._guard.armed(database.interrupt), database.scanning(tables):
+            with database.lock, database.scanning(tables):
                 return query.run(database, statement, values, form=form, limit=limit, keep=keep)
+        except SignInError as error:
+            self._pass_over(database.token)
+            self.close(database.target)
+            raise SignInRequired(str(error)) from error.__cause__
         except ConnectionLost as error:
             self._forget(database)
             error.add_note(f"\nThe next cell connects again. {_what_was_lost(database)}")
@@ -211,17 +324,26 @@ class Session:
 
 
 def _values(statement: Statement, given: Mapping[str, Any]) -> dict[str, object]:
+    """Return the values of the parameters. DuckDB's own `$name` without a usable variable is left to DuckDB's error."""
     values = {}
     for parameter in statement.parameters:
-        if parameter.name in given:
-            values[parameter.name] = namespace.bindable(parameter.name, given[parameter.name])
-        elif parameter.sign == ":":
-            message = (
-                f"The parameter :{parameter.name} has no value: there is no Python variable {parameter.name!r}. "
-                f"Define it, or run the cell with `--param {parameter.name}=...`."
-            )
-            raise ParameterError(message + _near(parameter.name, given, ":"))
+        try:
+            values[parameter.name] = namespace.bindable(parameter.name, _given(parameter.name, given))
+        except ParameterError:
+            if parameter.sign == ":":
+                raise
     return values
+
+
+def _given(name: str, given: Mapping[str, Any]) -> object:
+    if name in given:
+        return given[name]
+    raise ParameterError(_no_value(name, given))
+
+
+def _no_value(name: str, given: Mapping[str, Any]) -> str:
+    missing = f"The parameter :{name} has no value: there is no Python variable {name!r}."
+    return f"{missing} Define it, or run the cell with `--param {name}=...`.{_near(name, given, ':')}"
 
 
 def _near(name: str, known: Mapping[str, Any], sign: str) -> str:

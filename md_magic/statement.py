@@ -40,6 +40,9 @@ class Statement:
     """DuckDB's statement type, such as `SELECT` or `INSERT`; empty where the database cannot tell."""
 
     parameters: tuple[Parameter, ...] = ()
+    returning: bool = False
+    """Whether it changes rows and gives them back."""
+
     number: int = 1
     of: int = 1
     """This is statement *number* of *of* in its cell."""

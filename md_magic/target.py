@@ -7,7 +7,7 @@ passwords are taken out of what was written the moment it is read, and travel in
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -85,6 +85,10 @@ class Target:
         if self.variable:
             return ""
         return self.sqlalchemy_url().database or ""
+
+    def signed_in(self, token: Secret) -> Target:
+        """Return this target for the account of *token*: another one than for any other account."""
+        return replace(self, account=token.digest(), secrets={**self.secrets, "motherduck_token": token})
 
     def sqlalchemy_url(self) -> URL:
         """Return the URL as SQLAlchemy reads it, without secrets."""
