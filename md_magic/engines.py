@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import threading
 import time
 from dataclasses import dataclass, field
@@ -49,8 +50,8 @@ _PACKAGES = {
 }
 """What to install for a dialect or a module, where the package is not named like it."""
 
-_IN_CONFIG = ("access_mode", "custom_user_agent")
-"""MotherDuck parameters that are settings of DuckDB itself; the extension reads the others from the path."""
+_IN_PATH = ("attach_mode", "connection_timeout", "dbinstance_inactivity_ttl", "saas_mode", "session_name")
+"""MotherDuck parameters that its extension reads from the path; the others are settings of DuckDB itself."""
 
 _HINTS = (
     ("Could not set lock on file", "Close the database in that process, then run the cell again."),
@@ -58,6 +59,9 @@ _HINTS = (
     ("not a valid DuckDB database", "Name another file: a new one is made where none exists."),
     ("No such file or directory", "Make the folder first, or name another one: a file is made, its folder is not."),
 )
+
+
+_UNKNOWN = re.compile(r"(?i)no (database|share)\b|(database|share)\b.*\b(not found|does not exist)")
 
 
 @dataclass(eq=False, slots=True)
@@ -118,16 +122,16 @@ class Database:
 
     @contextlib.contextmanager
     def scanning(self, frames: Mapping[str, Any]) -> Iterator[None]:
-        """Let statements within the block name the Python tables in *frames*, and let go of them at its end."""
+        """Let statements within the block name the Python tables in *frames*, and fetch their results from DuckDB."""
         connection = self.dbapi
         if connection is None:
             yield
             return
-        connection.frames = frames
+        connection.frames, connection.fetched_natively = frames, True
         try:
             yield
         finally:
-            connection.frames = {}
+            connection.frames, connection.fetched_natively = {}, False
 
     def sibling(self) -> tuple[sqlalchemy.Connection, duckdb.DuckDBPyConnection]:
         """Return another connection to the same DuckDB database, and DuckDB's own below it.
@@ -253,39 +257,23 @@ def copy_state(source: duckdb.DuckDBPyConnection, target: duckdb.DuckDBPyConnect
     there = dict(target.execute(local).fetchall())
     for name, value in source.execute(local).fetchall():
         if value != there.get(name):
-            target.execute(f"SET SESSION {duckdb_identifier(name)} = $value", {"value": value})
+            target.execute(f"SET SESSION {dbapi.identifier(name)} = $value", {"value": value})
     for name, value, kind in source.execute("SELECT name, value, type FROM duckdb_variables()").fetchall():
-        target.execute(f"SET VARIABLE {duckdb_identifier(name)} = CAST($value AS {kind})", {"value": value})
+        target.execute(f"SET VARIABLE {dbapi.identifier(name)} = CAST($value AS {kind})", {"value": value})
 
 
 def _duckdb_engine(target: Target, config: Mapping[str, Any]) -> sqlalchemy.Engine:
     database, config, settings = _duckdb_arguments(target, config)
-    url = sqlalchemy.URL.create("duckdb", database=target.database)
-    engine = sqlalchemy.create_engine(
-        url,
-        connect_args={"config": config},
+    return _engine(target.database, {"database": database, "config": config, "settings": settings})
+
+
+def _engine(name: str, connect_args: Mapping[str, Any]) -> sqlalchemy.Engine:
+    return sqlalchemy.create_engine(
+        sqlalchemy.URL.create(dbapi.DIALECT, database=name),
+        connect_args=dict(connect_args),
         paramstyle=dbapi.PARAMSTYLE,
-        poolclass=NullPool,  # each connection after the first is a cursor of the first, which costs nothing to make
+        poolclass=NullPool,  # what is closed is closed, and another connection costs nothing
     )
-    event.listen(engine, "handle_error", _never_disconnected)
-    main: list[duckdb.DuckDBPyConnection] = []
-
-    @event.listens_for(engine, "do_connect")
-    def connect(_dialect: Dialect, _record: object, _args: object, parameters: dict[str, Any]) -> dbapi.Connection:
-        if main:
-            return dbapi.Connection(main[0].cursor())  # another connection to the same database, in memory as well
-        native = duckdb.connect(database, config={name: _plain(value) for name, value in parameters["config"].items()})
-        for name, value in settings.items():
-            native.execute(f"SET {duckdb_identifier(name)} = $value", {"value": value})
-        main.append(native)
-        return dbapi.Connection(native)
-
-    return engine
-
-
-def duckdb_identifier(name: str) -> str:
-    """Return *name* quoted as an identifier."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _duckdb_arguments(target: Target, config: Mapping[str, Any]) -> tuple[str, dict[str, Any], dict[str, Any]]:
@@ -294,13 +282,13 @@ def _duckdb_arguments(target: Target, config: Mapping[str, Any]) -> tuple[str, d
     duckdb-engine runs every parameter that it does not know as a `SET`, which MotherDuck's do not survive: those ride
     in the path. An extension's own settings are set, as duckdb-engine does.
     """
-    query = dict(target.sqlalchemy_url().query)
-    given = {**query, **target.secrets, **config}
+    given = {**dict(target.sqlalchemy_url().query), **config, **target.secrets}  # the token in use, not a refused one
     if target.is_motherduck:
-        path = {name: given.pop(name) for name in sorted(query) if name not in _IN_CONFIG}
+        path = {name: _spelt(given.pop(name)) for name in _IN_PATH if name in given}
         if target.account:
             path["user"] = target.account  # two accounts on one path are two instances; never the token itself
-        agent = " ".join(filter(None, [f"md_magic/{version('md_magic')}", given.get("custom_user_agent")]))
+        theirs = given.get("custom_user_agent")
+        agent = f"md_magic/{version('md_magic')}" + (f"({theirs})" if theirs else "")
         database = target.database + ("?" + urlencode(path) if path else "")
         return database, {**given, "custom_user_agent": agent}, {}
     core = get_core_config() if given else frozenset()
@@ -308,8 +296,9 @@ def _duckdb_arguments(target: Target, config: Mapping[str, Any]) -> tuple[str, d
     return target.database, known, {name: value for name, value in given.items() if name not in core}
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a setting can be
-    return value.reveal() if isinstance(value, Secret) else value
+def _spelt(value: object) -> str:
+    """Write *value* of a MotherDuck parameter; in a configuration dictionary it may be a Python `True`."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _other_engine(target: Target) -> sqlalchemy.Engine:
@@ -339,11 +328,6 @@ def _install(module: str) -> str:
     return f"Install it with `%pip install {package}` and run the cell again."
 
 
-def _never_disconnected(context: sqlalchemy.engine.ExceptionContext) -> None:
-    """Keep the connection after an error: the dialect, PostgreSQL's by birth, judges by words that a query can hold."""
-    context.is_disconnect = False
-
-
 def _adopted(target: Target, value: object) -> Database:
     if isinstance(value, sqlalchemy.Engine) and value.dialect.name != "duckdb":
         connection = value.connect().execution_options(isolation_level="AUTOCOMMIT")
@@ -355,14 +339,7 @@ def _adopted(target: Target, value: object) -> Database:
         cleanups = (pooled.close,)
     else:
         native = value
-    first = iter([dbapi.Connection(native, owned=False)])
-    engine = sqlalchemy.create_engine(
-        "duckdb://",
-        creator=lambda: next(first, None) or dbapi.Connection(native.cursor()),
-        paramstyle=dbapi.PARAMSTYLE,
-        poolclass=NullPool,
-    )
-    event.listen(engine, "handle_error", _never_disconnected)
+    engine = _engine(":memory:", {"native": native})
     try:
         return Database(target, engine, engine.connect(), cleanups=cleanups)
     except (sqlalchemy.exc.SQLAlchemyError, duckdb.Error) as error:
@@ -393,6 +370,11 @@ def _connect_error(target: Target, cause: BaseException, config: Mapping[str, An
         return error
     error = ConnectError(f"{target.name} cannot be opened. {text}")
     hints = [hint for part, hint in _HINTS if part in text]
+    if target.is_motherduck and _UNKNOWN.search(text):
+        hints = [
+            "Is its name right? `%mdsql md: SHOW ALL DATABASES` lists what this account sees; "
+            "a share has to be attached first: ATTACH 'md:_share/...'."
+        ]
     if target.is_duckdb and not target.is_motherduck and not Path(target.database).parent.exists():
         hints = [f"The folder {str(Path(target.database).parent)!r} does not exist: make it first."]
     for hint in hints[:1]:

@@ -121,15 +121,17 @@ def from_duckdb(con: duckdb.DuckDBPyConnection, form: Form, *, limit: int | None
     The result must be fresh: executed, nothing fetched. With a *limit*, what is left of it is discarded unread. A
     `reader` takes over *con*; every other form leaves it open.
     """
-    if form == "reader":
-        return Fetched(to_reader(con, limit=limit))
-    roads: dict[str, Callable[..., Fetched[Any]]] = {
-        "pandas": to_pandas,
-        "polars": to_polars,
-        "arrow": to_arrow,
-        "dict": to_dict,
-    }
-    return roads[form](con, limit=limit)
+    match form:
+        case "pandas":
+            return to_pandas(con, limit=limit)
+        case "polars":
+            return to_polars(con, limit=limit)
+        case "arrow":
+            return to_arrow(con, limit=limit)
+        case "dict":
+            return to_dict(con, limit=limit)
+        case "reader":
+            return Fetched(to_reader(con, limit=limit))
 
 
 def to_pandas(con: duckdb.DuckDBPyConnection, *, limit: int | None = None) -> Fetched[pd.DataFrame]:

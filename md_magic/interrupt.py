@@ -8,6 +8,7 @@ writes a byte to a socket even though the main thread is inside C++; a watcher r
 
 from __future__ import annotations
 
+import _signal  # the C half of `signal`, whose Python half makes enums of all arguments: 30 µs of a 700 µs cell
 import contextlib
 import os
 import signal
@@ -45,11 +46,12 @@ class InterruptGuard:
         Does nothing where no signal can arrive: outside the main thread, with SIGINT ignored, without *interrupt*,
         or inside another guarded block.
         """
-        if interrupt is None or not _interruptible() or self._interrupt is not None:
+        here = threading.current_thread() is threading.main_thread()
+        old_handler = self._arm(interrupt) if interrupt is not None and here and self._interrupt is None else None
+        if old_handler is None:
             yield
             return
-        self._started_at = started = time.monotonic()
-        old_handler = self._arm(interrupt)
+        started = self._started_at
         try:
             yield
         except BaseException:
@@ -74,9 +76,14 @@ class InterruptGuard:
                 self._sockets = None
 
     def _arm(self, interrupt: Callable[[], object]) -> signal._HANDLER:
+        """Return the handler that was there; `None`, with nothing armed, where a signal would have told nobody."""
         self._hit = False
+        self._started_at = time.monotonic()
+        old_handler = _signal.signal(signal.SIGINT, self._handle)
+        if not callable(old_handler):  # SIG_IGN, SIG_DFL, or a handler of somebody's C code
+            _signal.signal(signal.SIGINT, signal.SIG_DFL if old_handler is None else old_handler)
+            return None
         writer = self._started()
-        old_handler = signal.signal(signal.SIGINT, self._handle)
         with self._lock:
             self._interrupt = interrupt
         self._outer_fd = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
@@ -86,7 +93,7 @@ class InterruptGuard:
         signal.set_wakeup_fd(self._outer_fd)
         with self._lock:
             self._interrupt = None
-        signal.signal(signal.SIGINT, old_handler)
+        _signal.signal(signal.SIGINT, old_handler)
         if self._hit:
             self.close()  # a byte that the watcher has not read yet must not interrupt the next query
 
@@ -119,14 +126,6 @@ class InterruptGuard:
                 with contextlib.suppress(Exception):  # a connection closed meanwhile has nothing left to interrupt
                     self._interrupt()
             time.sleep(_REPEAT)
-
-
-def _interruptible() -> bool:
-    return threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) not in {
-        signal.SIG_IGN,
-        signal.SIG_DFL,
-        None,
-    }
 
 
 def _message(started: float) -> str:

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _NATIVE_TABLES = {
-    ("polars", "LazyFrame"),
-    ("pyarrow", "Dataset"),
-    ("pyarrow", "FileSystemDataset"),
-    ("pyarrow", "InMemoryDataset"),
-    ("pyarrow", "UnionDataset"),
-    ("pyarrow", "Scanner"),
+    "Dataset": "pyarrow",
+    "FileSystemDataset": "pyarrow",
+    "InMemoryDataset": "pyarrow",
+    "LazyFrame": "polars",
+    "Scanner": "pyarrow",
+    "UnionDataset": "pyarrow",
 }
-"""Tables that DuckDB reads and that have no Arrow C stream of their own: package and class."""
+"""Tables that DuckDB reads and that have no Arrow C stream of their own: class and package."""
 
 _BINDABLE = (
     bool,
@@ -67,7 +67,8 @@ def _is_table(kind: type) -> bool:
     if hasattr(kind, "__arrow_c_stream__"):
         # a column (pandas.Series, polars.Series, pyarrow.ChunkedArray) streams too, and is not a table
         return not (hasattr(kind, "dtype") or hasattr(kind, "chunks"))
-    return (kind.__module__.partition(".")[0], kind.__name__) in _NATIVE_TABLES
+    package = _NATIVE_TABLES.get(kind.__name__)
+    return package is not None and kind.__module__.startswith(f"{package}.")
 
 
 def _scannable(value: object) -> object:

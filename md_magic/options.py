@@ -10,7 +10,7 @@ import difflib
 import functools
 import keyword
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NoReturn, get_args
 
 from md_magic import target as targets
@@ -25,6 +25,7 @@ Action = Literal[
 
 _WORD = re.compile(r"""(?:[^\s"']|"[^"]*"|'[^']*'|["'])+""")
 _ASSIGNED = re.compile(r"""\A\s*(?!--|/\*)([^\s'"();,<]+)\s*<<(?!<)""")
+_AS_GIVEN = ("form", "limit", "file", "alias", "engine", "config", "every", "quiet", "dry_run")
 _USAGE = "%%%%mdsql [TARGET] [options]   with SQL below, or   %%mdsql [options] [TARGET] [SQL]"  # argparse formats it
 _EPILOG = """\
 TARGET is md:my_db, duckdb:///file.duckdb, duckdb:///:memory: (the default), any SQLAlchemy URL, or @alias. Naming one
@@ -140,27 +141,47 @@ def parser() -> argparse.ArgumentParser:
 
 def parse(line: str, cell: str | None = None) -> Request:
     """Read a magic *line* and the *cell* below it. Raises `OptionError`; nothing has been run then."""
-    first = _ASSIGNED.match(line)  # `df << md:my_db SELECT 1`: the name may stand before the target
-    line = line[first.end() :] if first else line
-    options, rest = _options(line)
+    request, rest = _request(line)
+    sql = rest if cell is None else f"{rest}\n{cell}" if rest else cell
+    assigned = _ASSIGNED.match(sql)
+    if assigned is None:
+        return replace(request, sql=sql)
+    sql = re.sub(r"\S", " ", assigned[0]) + sql[assigned.end() :]
+    return replace(request, sql=sql, out=_one_name(request.out, variable(assigned[1])))
+
+
+@functools.lru_cache(maxsize=64)  # most cells have the line of the cell before: reading it takes 0.1 ms
+def _request(line: str) -> tuple[Request, str]:
+    """Return what *line* asks for, and the SQL at its end."""
+    assigned = _ASSIGNED.match(line)  # `df << md:my_db SELECT 1`: the name may stand before the target
+    options, rest = _options(line[assigned.end() :] if assigned else line)
     word = _WORD.match(rest)
     target = None
-    if word and targets.is_target(_unquoted(word.group())):
-        target = _unquoted(word.group())
+    if word and targets.is_target(_unquoted(word[0])):
+        target = _unquoted(word[0])
         more, rest = _options(rest[word.end() :])
         options = [*options, *more]
-    found = _parsed(tuple(options))
-    sql = rest if cell is None else f"{rest}\n{cell}" if rest else cell
-    if second := _ASSIGNED.match(sql):
-        sql = re.sub(r"\S", " ", second.group()) + sql[second.end() :]
-    assignment = first or second
-    name = variable(assignment.group(1)) if assignment else None
-    return _request(found, sql=sql, target=target, assigned=name)
+    given = vars(parser().parse_args(options))
+    if given["engine"] and target:
+        message = f"Both --engine {given['engine']} and the target {target} were given: a cell runs on one of them."
+        raise OptionError(message)
+    action, argument = _action(given)
+    request = Request(
+        target=target,
+        action=action,
+        argument=argument,
+        out=_one_name(given["out"], variable(assigned[1]) if assigned else None),
+        parameters=tuple(given["parameters"]),
+        **{name: given[name] for name in _AS_GIVEN},
+    )
+    return request, rest
 
 
-@functools.lru_cache(maxsize=64)
-def _parsed(words: tuple[str, ...]) -> argparse.Namespace:
-    return parser().parse_args(words)
+def _one_name(first: str | None, second: str | None) -> str | None:
+    if first and second and first != second:
+        message = f"The result is to be bound to two names, {first!r} and {second!r}: give one."
+        raise OptionError(message)
+    return first or second
 
 
 def _options(line: str) -> tuple[list[str], str]:
@@ -185,27 +206,6 @@ def _options(line: str) -> tuple[list[str], str]:
             words += [] if name.startswith("--") else [_unquoted(following.group())]
             rest = rest[following.end() :].lstrip()
     return words, rest
-
-
-def _request(found: argparse.Namespace, *, sql: str, target: str | None, assigned: str | None) -> Request:
-    given = vars(found)
-    action, argument = _action(given)
-    if assigned and given["out"] and assigned != given["out"]:
-        message = f"The result is to be bound to two names, {given['out']!r} and {assigned!r}: give one."
-        raise OptionError(message)
-    if given["engine"] and target:
-        message = f"Both --engine {given['engine']} and the target {target} were given: a cell runs on one of them."
-        raise OptionError(message)
-    names = ("form", "limit", "file", "alias", "engine", "config", "every", "quiet", "dry_run")
-    return Request(
-        sql=sql,
-        target=target,
-        action=action,
-        argument=argument,
-        out=given["out"] or assigned,
-        parameters=tuple(given["parameters"]),
-        **{name: given[name] for name in names},
-    )
 
 
 def _action(given: dict[str, Any]) -> tuple[Action, str | None]:

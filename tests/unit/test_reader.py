@@ -14,7 +14,7 @@ from md_magic.errors import StatementError
 from md_magic.reader import Reader
 from md_magic.statement import escape
 
-DIALECT = registry.load("duckdb")(paramstyle=dbapi.PARAMSTYLE)
+DIALECT = registry.load(dbapi.DIALECT.replace("+", "."))(paramstyle=dbapi.PARAMSTYLE)
 
 
 @pytest.fixture(scope="module")
