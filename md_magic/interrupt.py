@@ -79,7 +79,7 @@ class InterruptGuard:
         """Return the handler that was there; `None`, with nothing armed, where a signal would have told nobody."""
         self._hit = False
         self._started_at = time.monotonic()
-        old_handler = _signal.signal(signal.SIGINT, self._handle)
+        old_handler: signal._HANDLER = _signal.signal(signal.SIGINT, self._handle)
         if not callable(old_handler):  # SIG_IGN, SIG_DFL, or a handler of somebody's C code
             _signal.signal(signal.SIGINT, signal.SIG_DFL if old_handler is None else old_handler)
             return None
