@@ -53,7 +53,7 @@ def find(
     whose digest is in *passed_over* were refused before, or are not wanted any more.
     """
     places: tuple[Callable[[], Token | None], ...] = (
-        lambda: _given(uri),
+        lambda: _in_uri(uri),
         lambda: _configured(config or {}),
         lambda: _in_environment(environ),
         lambda: signed_in,
@@ -68,8 +68,13 @@ def find(
     return None
 
 
-def _given(uri: Secret | None) -> Token | None:
-    return Token.of(uri, "uri") if uri is not None else None
+def given(uri: Secret | None, config: Mapping[str, object] | None) -> Token | None:
+    """Return the token that was written for one target, in its URI or its configuration; None if there is none."""
+    return _in_uri(uri) or _configured(config or {})
+
+
+def _in_uri(uri: Secret | None) -> Token | None:
+    return Token.of(uri, "uri") if uri is not None and uri.reveal().strip() else None
 
 
 def _configured(config: Mapping[str, object]) -> Token | None:

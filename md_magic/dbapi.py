@@ -54,7 +54,7 @@ class Dialect(duckdb_engine.Dialect):
         config = {name: revealed(value) for name, value in parameters.get("config", {}).items()}
         self._main = duckdb.connect(parameters["database"], config=config)
         for name, value in parameters.get("settings", {}).items():
-            self._main.execute(f"SET {identifier(name)} = $value", {"value": value})
+            self._main.execute(f"SET {identifier(name)} = $value", {"value": revealed(value)})
         return Connection(self._main)
 
     def is_disconnect(self, e: object, connection: object, cursor: object) -> bool:  # noqa: ARG002

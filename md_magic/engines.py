@@ -7,6 +7,7 @@ logs a cleanup that fails, and leaves the pool usable.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import re
 import threading
@@ -55,12 +56,18 @@ _IN_PATH = ("attach_mode", "connection_timeout", "dbinstance_inactivity_ttl", "s
 
 _HINTS = (
     ("Could not set lock on file", "Close the database in that process, then run the cell again."),
-    ("different configuration", "Close it first with `%mdsql --close`, or name it without other settings."),
+    (
+        "different configuration",
+        "It is open already, perhaps in a variable of yours: close it there, or give no settings.",
+    ),
     ("not a valid DuckDB database", "Name another file: a new one is made where none exists."),
-    ("No such file or directory", "Make the folder first, or name another one: a file is made, its folder is not."),
 )
 
 
+_UNKNOWN_HINT = (
+    "Is its name right? `%mdsql md: SHOW ALL DATABASES` lists what this account sees;"
+    " a share has to be attached first: ATTACH 'md:_share/...'."
+)
 _UNKNOWN = re.compile(r"(?i)no (database|share)\b|(database|share)\b.*\b(not found|does not exist)")
 
 
@@ -89,7 +96,7 @@ class Database:
 
     opened: float = field(default_factory=time.monotonic)
     in_transaction: bool = False
-    """Whether the user's own `BEGIN` is open."""
+    """Whether the user's own `BEGIN` is open, as of the last statement that could change it."""
 
     temporary: set[str] = field(default_factory=set)
     """Names of temporary tables, which live and die with the connection."""
@@ -101,12 +108,34 @@ class Database:
         self.dbapi = found if isinstance(found, dbapi.Connection) else None
         self.interrupt = getattr(driver, "interrupt", None) or getattr(driver, "cancel", None)
 
+    def note_temporary(self) -> None:
+        """Ask DuckDB for the names of the temporary tables."""
+        if self.dbapi is not None:
+            with contextlib.suppress(duckdb.Error):  # in a transaction that waits for its ROLLBACK
+                rows = self.dbapi.native.execute("SELECT table_name FROM duckdb_tables() WHERE temporary").fetchall()
+                self.temporary = {name for (name,) in rows}
+
+    def note_transaction(self) -> None:
+        """Ask DuckDB whether a transaction is open: outside of one, every statement is a transaction of its own."""
+        if self.dbapi is None:
+            return
+        native = self.dbapi.native
+        try:
+            numbers = {native.execute("SELECT txid_current()").fetchone() for _ in range(2)}
+        except duckdb.TransactionException:  # it waits for its ROLLBACK
+            self.in_transaction = True
+        except duckdb.Error:
+            logger.debug("%s does not answer", self.target.name, exc_info=True)
+        else:
+            self.in_transaction = len(numbers) == 1
+
     @property
     def state(self) -> str:
         """`open`, `in transaction` or `closed`."""
         if self.connection.closed or self.connection.invalidated:
             return "closed"
-        return "in transaction" if self.in_transaction else "open"
+        pooled = self.connection.connection.driver_connection
+        return "in transaction" if self.in_transaction or getattr(pooled, "in_transaction", False) else "open"
 
     @property
     def account(self) -> str:
@@ -132,6 +161,13 @@ class Database:
             yield
         finally:
             connection.frames, connection.fetched_natively = {}, False
+
+    @property
+    def has_private_state(self) -> bool:
+        """Whether something lives in the notebook's DuckDB connection alone: a transaction, or temporary objects."""
+        if self.in_transaction or self.dbapi is None:
+            return True
+        return self.dbapi.native.execute(_PRIVATE).fetchone() is not None
 
     def sibling(self) -> tuple[sqlalchemy.Connection, duckdb.DuckDBPyConnection]:
         """Return another connection to the same DuckDB database, and DuckDB's own below it.
@@ -185,6 +221,11 @@ class EnginePool:
         """
         with self._lock:
             database = self._databases.get(target)
+            if database is None and target.variable:
+                message = (
+                    f"{target.name} is closed, and only you can open it: run `%mdsql --engine {target.variable}` again."
+                )
+                raise TargetError(message)
             if database is None:
                 database = self._databases[target] = open_database(target, config or {}, token)
             elif config and dict(config) != dict(database.config):
@@ -226,6 +267,9 @@ def open_database(target: Target, config: Mapping[str, Any], token: Token | None
 
     Raises what `EnginePool.get` raises. *token* is only noted down: the target and the configuration hold its value.
     """
+    if config and not target.is_duckdb:
+        message = f"--config is DuckDB's configuration; {target.name} takes its settings in the URL."
+        raise TargetError(message)
     try:
         engine = _duckdb_engine(target, config) if target.is_duckdb else _other_engine(target)
         connection = engine.connect()
@@ -251,12 +295,22 @@ def _secrets(target: Target, config: Mapping[str, Any]) -> list[Secret]:
     return [value for value in (*target.secrets.values(), *config.values()) if isinstance(value, Secret)]
 
 
+_PRIVATE = """
+SELECT 1 FROM duckdb_tables() WHERE temporary
+UNION ALL SELECT 1 FROM duckdb_views() WHERE temporary AND NOT internal
+UNION ALL SELECT 1 FROM duckdb_sequences() WHERE temporary
+UNION ALL SELECT 1 FROM duckdb_functions() WHERE database_name = 'temp' AND NOT internal
+UNION ALL SELECT 1 FROM duckdb_types() WHERE database_name = 'temp' AND NOT internal
+LIMIT 1
+"""
+
+
 def copy_state(source: duckdb.DuckDBPyConnection, target: duckdb.DuckDBPyConnection) -> None:
     """Give *target*, a cursor of *source*, the settings and variables that *source* has of its own."""
     local = "SELECT name, value FROM duckdb_settings() WHERE scope = 'LOCAL'"
     there = dict(target.execute(local).fetchall())
     for name, value in source.execute(local).fetchall():
-        if value != there.get(name):
+        if value is not None and value != there.get(name):
             target.execute(f"SET SESSION {dbapi.identifier(name)} = $value", {"value": value})
     for name, value, kind in source.execute("SELECT name, value, type FROM duckdb_variables()").fetchall():
         target.execute(f"SET VARIABLE {dbapi.identifier(name)} = CAST($value AS {kind})", {"value": value})
@@ -286,7 +340,7 @@ def _duckdb_arguments(target: Target, config: Mapping[str, Any]) -> tuple[str, d
     if target.is_motherduck:
         path = {name: _spelt(given.pop(name)) for name in _IN_PATH if name in given}
         if target.account:
-            path["user"] = target.account  # two accounts on one path are two instances; never the token itself
+            path["user"] = _instance(target.account, given)
         theirs = given.get("custom_user_agent")
         agent = f"md_magic/{version('md_magic')}" + (f"({theirs})" if theirs else "")
         database = target.database + ("?" + urlencode(path) if path else "")
@@ -294,6 +348,17 @@ def _duckdb_arguments(target: Target, config: Mapping[str, Any]) -> tuple[str, d
     core = get_core_config() if given else frozenset()
     known = {name: value for name, value in given.items() if name in core}
     return target.database, known, {name: value for name, value in given.items() if name not in core}
+
+
+def _instance(account: str, config: Mapping[str, Any]) -> str:
+    """Return what tells DuckDB's instances of one path apart: it refuses a second account, or a second configuration.
+
+    It is a digest of the token, never the token itself, and of the settings, if there are any.
+    """
+    settings = sorted(f"{name}={value}" for name, value in config.items() if name != "motherduck_token")
+    if not settings:
+        return account
+    return f"{account}-{hashlib.sha256(repr(settings).encode()).hexdigest()[:6]}"
 
 
 def _spelt(value: object) -> str:
@@ -305,7 +370,10 @@ def _other_engine(target: Target) -> sqlalchemy.Engine:
     try:
         engine = sqlalchemy.create_engine(target.sqlalchemy_url())
     except sqlalchemy.exc.NoSuchModuleError as error:
-        message = f"No SQLAlchemy dialect {target.dialect!r} is installed. {_install(target.dialect)}"
+        known = (
+            _install(target.dialect) if target.dialect in _PACKAGES else "Is it spelt right? %pip install its package."
+        )
+        message = f"No SQLAlchemy dialect {target.dialect!r} is installed. {known}"
         raise TargetError(message) from error
     except ModuleNotFoundError as error:
         message = f"{target.name} needs the Python module {error.name!r}. {_install(error.name or target.dialect)}"
@@ -324,8 +392,7 @@ def _other_engine(target: Target) -> sqlalchemy.Engine:
 
 
 def _install(module: str) -> str:
-    package = _PACKAGES.get(module, module if module.isidentifier() else f"sqlalchemy-{module}")
-    return f"Install it with `%pip install {package}` and run the cell again."
+    return f"Install it with `%pip install {_PACKAGES.get(module, module)}` and run the cell again."
 
 
 def _adopted(target: Target, value: object) -> Database:
@@ -341,9 +408,13 @@ def _adopted(target: Target, value: object) -> Database:
         native = value
     engine = _engine(":memory:", {"native": native})
     try:
-        return Database(target, engine, engine.connect(), cleanups=cleanups)
+        database = Database(target, engine, engine.connect(), cleanups=cleanups)
+        database.note_transaction()
+        database.note_temporary()
     except (sqlalchemy.exc.SQLAlchemyError, duckdb.Error) as error:
         cause = getattr(error, "orig", None) or error
+    else:
+        return database
     message = f"{cause} It is held in your own variable: open it again there."
     raise ConnectError(message) from cause
 
@@ -371,11 +442,8 @@ def _connect_error(target: Target, cause: BaseException, config: Mapping[str, An
     error = ConnectError(f"{target.name} cannot be opened. {text}")
     hints = [hint for part, hint in _HINTS if part in text]
     if target.is_motherduck and _UNKNOWN.search(text):
-        hints = [
-            "Is its name right? `%mdsql md: SHOW ALL DATABASES` lists what this account sees; "
-            "a share has to be attached first: ATTACH 'md:_share/...'."
-        ]
-    if target.is_duckdb and not target.is_motherduck and not Path(target.database).parent.exists():
+        hints = [_UNKNOWN_HINT]
+    if target.is_file and not Path(target.database).parent.exists():
         hints = [f"The folder {str(Path(target.database).parent)!r} does not exist: make it first."]
     for hint in hints[:1]:
         error.add_note(f"\n{hint}")

@@ -31,7 +31,7 @@ class MdMagicError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """Return the lines that IPython shows: the message first, the notes after it."""
-        return _rendered(self, type(self).__name__)
+        return _rendered(self, str(self))
 
 
 class OptionError(MdMagicError):
@@ -78,9 +78,8 @@ class QueryInterrupted(KeyboardInterrupt):
 
     def _render_traceback_(self) -> list[str]:
         """Return the one line that IPython shows."""
-        return _rendered(self, "KeyboardInterrupt")
+        return _rendered(self, f"KeyboardInterrupt: {self}")
 
 
-def _rendered(error: BaseException, name: str) -> list[str]:
-    notes = getattr(error, "__notes__", [])
-    return [f"{name}: {error}", *notes]
+def _rendered(error: BaseException, message: str) -> list[str]:
+    return [message, *getattr(error, "__notes__", [])]

@@ -18,7 +18,7 @@ import string
 import warnings
 import weakref
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import duckdb
 import numpy as np
@@ -34,9 +34,10 @@ if TYPE_CHECKING:
     import polars as pl
     from sqlalchemy import CursorResult
 
+    from md_magic.statement import Form
+
 __all__ = [
     "Fetched",
-    "Form",
     "from_cursor",
     "from_duckdb",
     "to_arrow",
@@ -44,14 +45,6 @@ __all__ = [
     "to_pandas",
     "to_polars",
     "to_reader",
-]
-
-Form = Literal[
-    "pandas",  # a DataFrame, as DuckDB's own `.df()` gives it
-    "polars",  # a Polars DataFrame over the Arrow buffers
-    "arrow",  # a pyarrow Table
-    "reader",  # a streaming pyarrow RecordBatchReader
-    "dict",  # column names to lists of Python values
 ]
 
 T = TypeVar("T")
@@ -130,8 +123,9 @@ def from_duckdb(con: duckdb.DuckDBPyConnection, form: Form, *, limit: int | None
             return to_arrow(con, limit=limit)
         case "dict":
             return to_dict(con, limit=limit)
-        case "reader":
-            return Fetched(to_reader(con, limit=limit))
+        case "reader":  # of what is fetched already: *con* is the caller's, and a stream would keep it
+            fetched = to_arrow(con, limit=limit)
+            return Fetched(fetched.value.to_reader(), more=fetched.more)
 
 
 def to_pandas(con: duckdb.DuckDBPyConnection, *, limit: int | None = None) -> Fetched[pd.DataFrame]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import logging
 import sqlite3
 from typing import TYPE_CHECKING, Any
@@ -23,10 +24,14 @@ WARNING = (
 """What a person is told once who typed a token into a cell."""
 
 
+_SHORTEST = 6
+"""Characters: masking a shorter password would tear holes into words that have nothing to do with it."""
+
+
 def forget(shell: Any, secrets: Iterable[Secret]) -> None:  # noqa: ANN401 - any IPython shell
     """Mask *secrets* in all that *shell* remembers of this session's cells. The notebook itself still has them."""
     history = getattr(shell, "history_manager", None)
-    secrets = tuple(secrets)
+    secrets = tuple(secret for secret in secrets if len(secret.reveal()) >= _SHORTEST)
     if history is None or not secrets:
         return
     for inputs in (history.input_hist_parsed, history.input_hist_raw):
@@ -34,7 +39,18 @@ def forget(shell: Any, secrets: Iterable[Secret]) -> None:  # noqa: ANN401 - any
     _in_variables(history.__dict__, secrets)
     _in_variables(history._trait_values, secrets)  # noqa: SLF001 - `_i00` and its like are traits
     _in_variables(shell.user_ns, secrets)
+    _in_sources(secrets)
     _in_database(history, secrets)
+
+
+def _in_sources(secrets: tuple[Secret, ...]) -> None:
+    """Mask *secrets* in the lines that Python keeps of each cell, for tracebacks to show."""
+    for name, entry in list(linecache.cache.items()):
+        if name.startswith("<") or "ipykernel" in name:
+            lines = next((part for part in entry if isinstance(part, list)), [])  # none, if they are still to be loaded
+            clean = [scrub(line, secrets) for line in lines]
+            if clean != lines:
+                linecache.cache[name] = (len("".join(clean)), None, clean, name)
 
 
 def _in_variables(variables: dict[str, Any], secrets: tuple[Secret, ...]) -> None:

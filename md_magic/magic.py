@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from importlib.metadata import version
 from pathlib import Path
@@ -15,14 +16,15 @@ from md_magic import auth, history, options
 from md_magic.errors import MdMagicError, OptionError, SignInRequired
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from IPython.core.interactiveshell import InteractiveShell
 
     from md_magic.auth import Secret
-    from md_magic.options import Form, Request
+    from md_magic.options import Request
     from md_magic.query import Outcome
     from md_magic.session import Session
+    from md_magic.statement import Form
     from md_magic.target import Target
 
 
@@ -89,25 +91,29 @@ class MdsqlMagics(Magics):
         if request.action != "run":
             return self._act(request, variables)
         self._open(request, variables)
-        sql = _file(request.file) if request.file else request.sql
-        if not sql.strip():
-            return None
+        texts = [_file(request.file)] if request.file else []
+        texts += [request.sql] if request.sql.strip() or not texts else []
+        value = None
+        for sql in texts:  # a file, then the cell below it
+            value = self._value(request, sql, variables)
+        return self._bound(request, value)
+
+    def _value(self, request: Request, sql: str, variables: Mapping[str, Any]) -> Any:  # noqa: ANN401
         if request.dry_run:
-            value = self.session.describe_result(sql, variables, self._parameters(request, variables))
-            return self._bound(request, value)
+            return self.session.describe_result(sql, variables, self._parameters(request, variables))
         try:
             return self._run(request, sql, variables)
         except SignInRequired as needed:  # refused while the notebook was open; nothing of the cell has run
             self._sign_in(self.session.current, needed)
             return self._run(request, sql, variables)
 
-    def _keep_secret(self, found: Sequence[Secret]) -> None:
+    def _keep_secret(self, found: Sequence[Secret], *, warn: bool = True) -> None:
         """Warn once of tokens *found* in a cell's source, and take them out of the history."""
         if not found:
             return
-        if not self._warned:
+        if warn and not self._warned:
             print(history.WARNING)
-        self._warned = True
+            self._warned = True
         history.forget(self.shell, found)
 
     def _run(self, request: Request, sql: str, variables: Mapping[str, Any]) -> Any:  # noqa: ANN401
@@ -126,9 +132,9 @@ class MdsqlMagics(Magics):
                     display(outcome.value)  # type: ignore[no-untyped-call]
             outcome = following
         if outcome is None:
-            return self._bound(request, None)
+            return None
         self._show(outcome, request)
-        return self._bound(request, outcome.value)
+        return outcome.value
 
     def _show(self, outcome: Outcome, request: Request) -> None:
         if not request.quiet and outcome.line:
@@ -150,13 +156,15 @@ class MdsqlMagics(Magics):
             return
         self._read_targets()
         config = _variable("--config", request.config, variables) if request.config else None
-        if config is not None and not isinstance(config, dict):
-            message = f"--config {request.config}: got a {type(config).__name__}, where a dict of settings is needed."
+        if config is not None and not (isinstance(config, dict) and all(isinstance(name, str) for name in config)):
+            message = (
+                f"--config {request.config}: got {type(config).__name__}, where a dict of settings by name is needed."
+            )
             raise OptionError(message)
         word = request.target or (None if self.session.current else self.default_target)
         target = self.session.resolve(word) if word else None
-        if request.target and target is not None:
-            self._keep_secret(list(target.secrets.values()))
+        if target is not None and request.target and not request.target.startswith("@"):
+            self._keep_secret(list(target.secrets.values()), warn=target.is_motherduck)
         try:
             self.session.use(target, config=config, alias=request.alias)
         except SignInRequired as needed:
@@ -169,14 +177,15 @@ class MdsqlMagics(Magics):
 
         target = target or self.session.resolve("md:")
         keyring = self.remember != "never" and credentials.keyring_works()
-        signin.sign_in(
-            signin.host(self.shell),
-            start=lambda: Login(user_agent=f"md_magic/{version('md_magic')}"),
-            check=lambda token: self.session.sign_in(target, token, **opening),
-            remember=credentials.remember if keyring else None,
-            ticked=self.remember == "always",
-            reason=str(needed) if needed is not None and needed.__cause__ is not None else None,
-        )
+        with _because(needed):
+            signin.sign_in(
+                signin.host(self.shell),
+                start=lambda: Login(user_agent=f"md_magic/{version('md_magic')}"),
+                check=lambda token: self.session.sign_in(target, token, **opening),
+                remember=credentials.remember if keyring else None,
+                ticked=self.remember == "always",
+                reason=str(needed) if needed is not None and needed.__cause__ is not None else None,
+            )
 
     def _read_targets(self) -> None:
         for alias, uri in self.targets.items():
@@ -185,31 +194,29 @@ class MdsqlMagics(Magics):
 
     def _act(self, request: Request, variables: Mapping[str, Any]) -> Any:  # noqa: ANN401
         """Do what is asked for on the line alone."""
+        if request.action in {"databases", "tables", "describe"}:
+            self._open(request, variables)
         act: dict[str, Callable[[Request], Any]] = {
             "help": lambda _: print(options.parser().format_help()),
             "connections": lambda _: self.session.connections(),
             "close": self._close,
             "close_all": self._close_all,
+            "databases": lambda _: self.session.databases(),
+            "tables": lambda asked: self.session.tables(asked.argument),
+            "describe": lambda asked: self.session.describe(asked.argument or ""),
             "login": self._login,
             "logout": self._logout,
             "whoami": self._whoami,
         }
-        if request.action in act:
-            return act[request.action](request)
-        self._open(request, variables)
-        if request.action == "databases":
-            return self._bound(request, self.session.databases())
-        if request.action == "tables":
-            return self._bound(request, self.session.tables(request.argument))
-        return self._bound(request, self.session.describe(request.argument or ""))
+        return self._bound(request, act[request.action](request))
 
     def _login(self, request: Request) -> None:
         target = self.session.resolve(request.argument or request.target or "md:")
         if not target.is_motherduck:
             message = f"--login signs in to MotherDuck, and {target.name} is somewhere else. Write --login md:my_db."
             raise OptionError(message)
-        self.session.sign_in_anew()
         self._sign_in(target, None)
+        self.session.prefer_signed_in()
 
     def _logout(self, _request: Request) -> None:
         closed, left = self.session.sign_out()
@@ -230,7 +237,7 @@ class MdsqlMagics(Magics):
         self._read_targets()
         target = self.session.resolve(request.argument) if request.argument else self.session.current
         closed = self.session.close(target)
-        print(f"{target.name if target else 'nothing'} {'closed' if closed else 'was not open'}")
+        print(f"{target.name} {'closed' if closed else 'was not open'}" if target else "Nothing is open.")
 
     def _parameters(self, request: Request, variables: Mapping[str, Any]) -> dict[str, Any]:
         """Evaluate the expressions of `--param` among *variables*."""
@@ -239,7 +246,12 @@ class MdsqlMagics(Magics):
             try:
                 values[name] = eval(expression, self.shell.user_global_ns, dict(variables))  # noqa: S307 - the user's own
             except Exception as error:
-                message = f"--param {name}={expression}: {type(error).__name__}: {error}"
+                hint = (
+                    " An expression with blanks is quoted: --param 'x=[1, 2]'."
+                    if isinstance(error, SyntaxError)
+                    else ""
+                )
+                message = f"--param {name}={expression}: {type(error).__name__}: {error}.{hint}"
                 raise OptionError(message) from error
         return values
 
@@ -267,12 +279,23 @@ def _variable(option: str, name: str, variables: Mapping[str, Any]) -> Any:  # n
 
 def _file(path: str) -> str:
     try:
-        return Path(path).expanduser().read_text(encoding="utf-8")
+        return Path(path).expanduser().read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         message = f"--file {path}: the file is not UTF-8 text."
-    except OSError as error:
-        message = f"--file {path}: {error.strerror or error}. The path is relative to {Path.cwd()}."
+    except (OSError, RuntimeError, ValueError) as error:  # the last two: ~nobody, and a null byte
+        message = f"--file {path}: {getattr(error, 'strerror', None) or error}. The path is relative to {Path.cwd()}."
     raise OptionError(message)
+
+
+@contextlib.contextmanager
+def _because(needed: SignInRequired | None) -> Iterator[None]:
+    """Let an error that only says that nobody can sign in tell as well what the service said before."""
+    try:
+        yield
+    except SignInRequired as error:
+        for note in getattr(needed, "__notes__", []):
+            error.add_note(note)
+        raise error from (needed.__cause__ if needed is not None else None)
 
 
 def _without_frames(error: MdMagicError) -> MdMagicError:

@@ -44,10 +44,6 @@ _BINDABLE = (
 )
 
 
-_NUMPY_TIMES = ("datetime64", "timedelta64")
-"""numpy scalars that DuckDB binds by itself, to the precision they have."""
-
-
 class _Stream:
     """Gives DuckDB only the Arrow C stream of a table: it would refuse a relation of another connection."""
 
@@ -82,7 +78,7 @@ def bindable(name: str, value: object) -> object:
     Raises `ParameterError` for what is no value of SQL, such as a function or a DataFrame.
     """
     value = _python(value)
-    if isinstance(value, _BINDABLE) or type(value).__name__ in _NUMPY_TIMES:
+    if isinstance(value, _BINDABLE) or type(value).__name__ == "datetime64":  # of numpy, to its own precision
         return value
     if isinstance(value, dict):
         return {key: bindable(name, item) for key, item in value.items()}
@@ -99,7 +95,11 @@ def _python(value: Any) -> Any:  # noqa: ANN401 - whatever a variable holds
     package = kind.__module__.partition(".")[0]
     if package == "pandas" and kind.__name__ in {"NaTType", "NAType"}:
         return None
-    if package == "numpy" and kind.__name__ not in {"ndarray", *_NUMPY_TIMES}:
+    if package == "numpy" and kind.__name__ == "MaskedConstant":
+        return None
+    if package == "numpy" and kind.__name__ == "timedelta64":
+        return value.astype("timedelta64[us]").item()
+    if package == "numpy" and kind.__name__ != "datetime64" and getattr(value, "ndim", 0) == 0:
         return value.item() if hasattr(value, "item") else value
     if isinstance(value, enum.Enum):
         return _python(value.value)

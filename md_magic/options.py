@@ -15,9 +15,7 @@ from typing import Any, Literal, NoReturn, get_args
 
 from md_magic import target as targets
 from md_magic.errors import OptionError
-
-Form = Literal["pandas", "polars", "arrow", "reader", "dict"]
-"""The form of a result: `reader` is a streaming `pyarrow.RecordBatchReader`."""
+from md_magic.statement import Form
 
 Action = Literal[
     "run", "help", "connections", "close", "close_all", "databases", "tables", "describe", "login", "logout", "whoami"
@@ -135,7 +133,7 @@ def parser() -> argparse.ArgumentParser:
     alone.add_argument(
         "--whoami", action="store_true", help="MotherDuck account, kind and expiry of the token, and where it came from"
     )
-    alone.add_argument("--help", action="store_true", help="this text")
+    alone.add_argument("-h", "--help", action="store_true", help="this text")
     return made
 
 
@@ -144,6 +142,11 @@ def parse(line: str, cell: str | None = None) -> Request:
     request, rest = _request(line)
     sql = rest if cell is None else f"{rest}\n{cell}" if rest else cell
     assigned = _ASSIGNED.match(sql)
+    if request.action != "run" and sql.strip():
+        message = (
+            f"--{request.action.replace('_', '-')} stands on the line alone, and {sql.strip()[:40]!r} stands after it."
+        )
+        raise OptionError(message)
     if assigned is None:
         return replace(request, sql=sql)
     sql = re.sub(r"\S", " ", assigned[0]) + sql[assigned.end() :]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import weakref
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ import duckdb
 import sqlalchemy
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from md_magic import frames
+from md_magic import frames, masking
 from md_magic.auth import diagnose, scrub, tokens_in
 from md_magic.engines import clean
 from md_magic.errors import ConnectionLost, SignInError, StatementError
@@ -22,14 +23,25 @@ if TYPE_CHECKING:
 
     from md_magic.engines import Database
     from md_magic.errors import MdMagicError
-    from md_magic.frames import Form
     from md_magic.reader import Reader
+    from md_magic.statement import Form
 
 _DRIVER_ERRORS = (SQLAlchemyError, duckdb.Error, RuntimeError, ValueError, OverflowError)
 """What a statement can raise while it runs or is fetched; the last three come from converting its values."""
 
 _LINE = re.compile(r"\nLINE (\d+): (.*)\n( *)\^")
 _LOST = re.compile(r"Connection already closed|has been invalidated|closed connection|was detached")
+_REFUSED = re.compile(
+    r"(?i)request is not authenticated|invalid motherduck token|jwt (is expired|is not in the form|verification fails)"
+)
+"""What MotherDuck says when it wants another token. PERMISSION_DENIED alone may be about one share."""
+
+_ATTACHES_MOTHERDUCK = re.compile(r"(?i)'\s*(md|motherduck):")
+_NO_SHARE = re.compile(r"(?i)\bshare\b.*\b(does not exist|not found|no access)|no (database/)?share\b")
+_NO_SHARE_HINT = (
+    "The share may have been dropped or renamed, or its owner may have closed it to this account: ask for its present"
+    " URL. `LIST SHARES` lists your own."
+)
 _TEMPORARY = re.compile(r"(?i)\btemp(orary)?\b")
 
 _DONE = {
@@ -94,6 +106,8 @@ def run(
     else:
         _remember(database, statement)
         return outcome
+    if statement.kind == "TRANSACTION":  # a COMMIT that fails ends its transaction
+        database.note_transaction()
     raise _our_error(database, statement, cause) from clean(cause, database.secrets)
 
 
@@ -106,13 +120,17 @@ def _run(
     limit: int | None,
     keep: bool,
 ) -> Outcome:
+    _refuse_blind_login(database, statement)
+    guarded = database.target.is_motherduck and masking.may_tell(statement.text)
+    if guarded and masking.prints(statement.text):
+        statement = replace(statement, text=masking.PRINTED, kind="SELECT", parameters=())
     clause = sqlalchemy.text(statement.clause(values))
     connection = database.dbapi
     if connection is None:
         lists = [name for name, value in values.items() if isinstance(value, list)]
         clause = clause.bindparams(*(sqlalchemy.bindparam(name, expanding=True) for name in lists))
         return _fetch_other(statement, database.connection.execute(clause, dict(values)), form, limit)
-    if form == "reader" and keep and statement.kind == "SELECT":
+    if form == "reader" and keep and statement.kind == "SELECT" and not guarded:
         return _stream(database, statement, clause, values, limit)
     database.connection.execute(clause, dict(values))
     native = connection.native
@@ -122,8 +140,26 @@ def _run(
     if not keep:
         frames.to_arrow(native)  # an unread result has not been computed: its errors and effects would be missing
         return Outcome(statement)
+    if guarded:
+        native = masking.masked(native, database.secrets)
     fetched = frames.from_duckdb(native, form, limit=limit)
     return Outcome(statement, value=fetched.value, limited_to=limit if fetched.more else None)
+
+
+def _refuse_blind_login(database: Database, statement: Statement) -> None:
+    """Refuse an `ATTACH 'md:'` without a token: the driver would wait for a login that nobody sees or can cancel."""
+    if statement.kind != "ATTACH" or database.target.is_motherduck or database.dbapi is None:
+        return
+    if not _ATTACHES_MOTHERDUCK.search(statement.text) or "motherduck_token" in statement.text.lower():
+        return
+    setting = "SELECT value FROM duckdb_settings() WHERE name = 'motherduck_token' AND value <> ''"
+    known = any(name.lower() == "motherduck_token" for name in os.environ)
+    if not known and not database.dbapi.native.execute(setting).fetchall():
+        message = (
+            "ATTACH 'md:' needs a MotherDuck token, and this connection has none. Run `%%mdsql md:`, which signs in,"
+            " and attach the local file there: ATTACH 'file.duckdb'. Or set motherduck_token before the kernel starts."
+        )
+        raise StatementError(message)
 
 
 def _stream(
@@ -137,7 +173,7 @@ def _stream(
 
     What lives in the notebook's connection alone, temporary tables and an open transaction, is read there, at once.
     """
-    if database.in_transaction or database.temporary:
+    if database.has_private_state:
         outcome = _run(database, statement, values, form="arrow", limit=limit, keep=True)
         return replace(outcome, value=outcome.value.to_reader())
     own, native = database.sibling()
@@ -167,22 +203,29 @@ def _rowless(statement: Statement, native: duckdb.DuckDBPyConnection) -> tuple[b
         return columns is None, None
     name, kind = columns[0][0], str(columns[0][1])
     if (name, kind) == ("Success", "BOOLEAN"):
-        return True, None
+        return not _has_success(statement, native), None
     if (name, kind) == ("Count", "BIGINT") and statement.kind in _DONE and not statement.returning:
         row = native.fetchone()
         return True, row[0] if row else None
     return False, None
 
 
+def _has_success(statement: Statement, native: duckdb.DuckDBPyConnection) -> bool:
+    """Whether a column named like DuckDB's own `Success` is the user's, which has rows; they are open again then."""
+    if statement.kind not in {"CALL", "EXECUTE"}:
+        return False
+    rows = [value for (value,) in native.fetchall()]
+    if rows:
+        native.execute('SELECT unnest($rows::BOOLEAN[]) AS "Success"', {"rows": rows})
+    return bool(rows)
+
+
 def _remember(database: Database, statement: Statement) -> None:
     """Note what a statement changed in the state of its connection, for the day on which that is lost."""
     if statement.kind == "TRANSACTION":
-        database.in_transaction = statement.text.split()[0].lower() in {"begin", "start"}
+        database.note_transaction()
     elif statement.kind in {"CREATE", "DROP"} and (database.temporary or _TEMPORARY.search(statement.text)):
-        native = database.dbapi.native if database.dbapi else None
-        if native is not None and not database.in_transaction:
-            rows = native.execute("SELECT table_name FROM duckdb_tables() WHERE temporary").fetchall()
-            database.temporary = {name for (name,) in rows}
+        database.note_temporary()
 
 
 def read(reader: Reader, database: Database, sql: str) -> list[Statement]:
@@ -197,7 +240,10 @@ def read(reader: Reader, database: Database, sql: str) -> list[Statement]:
     try:
         return reader.read(sql, connection.native)
     except (duckdb.Error, RuntimeError) as error:
-        cause = error
+        cause: Exception = error
+    except (TypeError, UnicodeError):  # half of a character that takes two
+        message = "The SQL holds a character that is no text, such as a lone surrogate. Delete it and type it again."
+        raise StatementError(message) from None
     names = {name for name in re.findall(r"\$(\w+)", str(cause)) if f"${name}" not in sql}
     typed = tuple(Parameter(name=name, start=0, sign=":") for name in sorted(names))
     raise _our_error(database, Statement(text=sql, parameters=typed), cause) from clean(cause, database.secrets)
@@ -212,18 +258,32 @@ def describe(database: Database, statement: Statement, values: Mapping[str, Any]
     if connection is None:
         message = "--dry-run asks DuckDB for the columns; another database has no such question."
         raise StatementError(message)
-    selects = statement.kind == "SELECT"
-    if not selects and statement.kind not in {"INSERT", "UPDATE", "DELETE", "MERGE_INTO", "COPY"}:
-        return []
-    prefix = "DESCRIBE " if selects else "EXPLAIN "
-    asking = replace(
-        statement,
-        text=prefix + statement.text,
-        parameters=tuple(replace(one, start=one.start + len(prefix)) for one in statement.parameters),
-    )
-    rows = run(database, asking, values, form="dict").value
-    pairs = zip(rows["column_name"], rows["column_type"], strict=True) if selects else ()
+    if statement.kind == "SELECT":
+        return _described(database, statement, values)
+    if statement.kind in {"CALL", "EXECUTE", "EXPLAIN", "PRAGMA"} or statement.returning:
+        message = f"--dry-run: what {statement.kind} gives is known only when it runs. Nothing was run."
+        raise StatementError(message)
+    if statement.kind in {"INSERT", "UPDATE", "DELETE", "MERGE_INTO", "COPY"}:
+        run(database, _within(statement, "EXPLAIN\n"), values, form="dict")
+    return []
+
+
+def _described(database: Database, statement: Statement, values: Mapping[str, Any]) -> list[dict[str, str]]:
+    try:
+        rows = run(database, _within(statement, "DESCRIBE\n"), values, form="dict").value
+    except StatementError as error:
+        if not isinstance(error.__cause__, duckdb.ParserException):
+            raise
+        rows = run(database, _within(statement, "DESCRIBE FROM (\n", "\n)"), values, form="dict").value  # a SHOW, say
+    pairs = zip(rows["column_name"], rows["column_type"], strict=True)
     return [{"column": name, "type": kind} for name, kind in pairs]
+
+
+def _within(statement: Statement, before: str, after: str = "") -> Statement:
+    """Return *statement* between *before*, a line of its own, and *after*; errors count lines as if it stood alone."""
+    moved = tuple(replace(one, start=one.start + len(before)) for one in statement.parameters)
+    text = before + (statement.text.rstrip().rstrip(";") if after else statement.text) + after
+    return replace(statement, text=text, parameters=moved, line=statement.line - 1, number=1, of=1)
 
 
 def _driver_error(error: Exception) -> BaseException:
@@ -234,14 +294,34 @@ def _driver_error(error: Exception) -> BaseException:
 
 def _our_error(database: Database, statement: Statement, cause: BaseException) -> MdMagicError:
     text = scrub(str(cause), [*database.secrets, *tokens_in(statement.text)])
-    meant = diagnose(text) if database.target.is_motherduck else None
-    if meant and meant.trouble == "token":
-        return SignInError(f"{meant.advice}\n\nMotherDuck said: {text}")
+    refused = _REFUSED.search(text) if database.target.is_motherduck else None
+    if refused and refused[0] not in statement.text and (meant := diagnose(text)):
+        error = SignInError(meant.advice + _progress(statement))
+        error.add_note(f"\nMotherDuck said: {text}")
+        return error
+    hint = _hint(database, text)
     text = _located(text, statement)
-    if statement.of > 1:
-        text += f"\n\nStatement {statement.number} of {statement.of} failed"
-        text += "; those before it have run." if statement.number > 1 else "; nothing was run."
-    return (ConnectionLost if _lost(database, statement, cause) else StatementError)(text)
+    ours = (ConnectionLost if _lost(database, statement, cause) else StatementError)(text + _progress(statement))
+    if hint:
+        ours.add_note(f"\n{hint}")
+    return ours
+
+
+def _progress(statement: Statement) -> str:
+    if statement.of == 1:
+        return ""
+    before = "; those before it have run." if statement.number > 1 else "; nothing was run."
+    return f"\n\nStatement {statement.number} of {statement.of} failed{before}"
+
+
+def _hint(database: Database, text: str) -> str:
+    """Return what to do about an error that MotherDuck, and not DuckDB, gave; empty where there is nothing to say."""
+    if not database.target.is_motherduck:
+        return ""
+    meant = diagnose(text)
+    if meant and meant.trouble in {"network", "version"}:
+        return meant.advice
+    return _NO_SHARE_HINT if _NO_SHARE.search(text) else ""
 
 
 def _lost(database: Database, statement: Statement, cause: BaseException) -> bool:

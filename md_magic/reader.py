@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _RETURNING = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE_INTO"})
+_MANY = 8
+"""As many parameters are looked for one by one."""
+
+_NO_COLON_AFTER = frozenset({b",", b"(", b"=", b"<", b">", b"+", b"*", b"/", b"|"})
 _NAME = re.compile(r"[^\W\d]\w*")
 
 
@@ -44,10 +48,13 @@ class Reader:
             parsed = connection.extract_statements(sql)
         if len(parsed) == 1:
             return [_statement(sql, parsed, ours)]
-        pieces = list(_pieces(sql))
-        if len(pieces) == 1:  # one statement that DuckDB expands into several, such as PIVOT
+        found = list(_statements(sql, connection, ours))
+        if len(found) == 1:  # one statement that DuckDB expands into several, such as PIVOT
             return [_statement(sql, parsed, ours)]
-        return list(_statements(sql, pieces, connection, ours))
+        return [
+            _statement(text, parsed, here, number=number, of=len(found), line=line)
+            for number, (text, parsed, here, line) in enumerate(found, 1)
+        ]
 
     def _with_dollars(self, sql: str) -> tuple[str, frozenset[int]]:
         """Write `$name` for each `:name` at whose colon DuckDB's parser stops; return also their offsets.
@@ -66,6 +73,10 @@ class Reader:
             stop = self._stop(sql)
             if stop is not None and stop <= start:
                 return sql, frozenset()
+            if stop is not None and len(found) == _MANY:
+                sql, more = _after_operators(sql, stop)
+                found.extend(more)
+                stop = self._stop(sql)
         return sql, frozenset(found)
 
     def _stop(self, sql: str) -> int | None:
@@ -85,32 +96,27 @@ class Reader:
         return None
 
 
-def _pieces(sql: str) -> Iterator[tuple[int, int]]:
-    """Give the start and end of each statement between semicolons, in characters, without those that are empty."""
+def _pieces(sql: str) -> Iterator[str]:
+    """Give the texts between semicolons, also those that are empty; joined by `;` they are *sql* again."""
     raw = sql.encode()
-    start, some = 0, False
+    start = 0
     for offset, _ in duckdb.tokenize(sql):  # offsets are in bytes
-        if raw[offset : offset + 1] != b";":
-            some = True
-            continue
-        if some:
-            yield len(raw[:start].decode()), len(raw[:offset].decode())
-        start, some = offset + 1, False
-    if some:
-        yield len(raw[:start].decode()), len(sql)
+        if raw[offset : offset + 1] == b";":
+            yield raw[start:offset].decode()
+            start = offset + 1
+    yield raw[start:].decode()
 
 
 def _statements(
-    sql: str,
-    pieces: list[tuple[int, int]],
-    connection: duckdb.DuckDBPyConnection,
-    ours: frozenset[int],
-) -> Iterator[Statement]:
-    for number, (start, end) in enumerate(pieces, 1):
-        text = sql[start:end]
-        here = frozenset(offset - start for offset in ours if start <= offset < end)
-        parsed = connection.extract_statements(text)
-        yield _statement(text, parsed, here, number=number, of=len(pieces), line=sql.count("\n", 0, start))
+    sql: str, connection: duckdb.DuckDBPyConnection, ours: frozenset[int]
+) -> Iterator[tuple[str, list[duckdb.Statement], frozenset[int], int]]:
+    """Give each statement of *sql*: its text, what DuckDB reads in it, our parameters' offsets, the lines above it."""
+    start = line = 0
+    for text in _pieces(sql):
+        end = start + len(text)
+        if parsed := connection.extract_statements(text):
+            yield text, parsed, frozenset(offset - start for offset in ours if start <= offset < end), line
+        start, line = end + 1, line + text.count("\n")
 
 
 def _statement(
@@ -127,6 +133,25 @@ def _statement(
     parameters = tuple(_parameters(text, ours)) if ours or (named and kind != "PREPARE") else ()
     returns = kind in _RETURNING and "returning" in text.lower() and _has_keyword(text, "returning")
     return Statement(text, kind, parameters, returning=returns, number=number, of=of, line=line)
+
+
+def _after_operators(sql: str, start: int) -> tuple[str, list[int]]:
+    """Write `$name` for every `:name` from *start* on that follows a sign after which DuckDB has no colon of its own.
+
+    Asking the parser about each of 2,000 parameters would read the whole text 2,000 times.
+    """
+    raw = sql.encode()
+    tokens = [offset for offset, _ in duckdb.tokenize(sql)]
+    found = [
+        here
+        for before, here, after in zip(tokens, tokens[1:], tokens[2:], strict=False)
+        if raw[here : here + 1] == b":" and after == here + 1 and raw[before : before + 1] in _NO_COLON_AFTER
+    ]
+    first = len(sql[:start].encode())
+    found = [offset for offset in found if offset >= first]
+    for offset in found:
+        raw = raw[:offset] + b"$" + raw[offset + 1 :]
+    return raw.decode(), [len(raw[:offset].decode()) for offset in found]
 
 
 def _has_keyword(text: str, keyword: str) -> bool:

@@ -16,6 +16,7 @@ from md_magic import target as targets
 from md_magic.auth import Secret
 from md_magic.engines import Database, EnginePool
 from md_magic.errors import (
+    ConnectError,
     ConnectionLost,
     ParameterError,
     QueryInterrupted,
@@ -32,9 +33,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from md_magic.auth import Token
-    from md_magic.frames import Form
     from md_magic.query import Outcome
-    from md_magic.statement import Statement
+    from md_magic.statement import Form, Statement
     from md_magic.target import Target
 
 
@@ -49,6 +49,7 @@ class Session:
         self.pool = EnginePool()
         self._use_keyring = use_keyring
         self._signed_in: Token | None = None
+        self._tokens: dict[str, Token] = {}
         self._passed_over: set[str] = set()
         self.aliases: dict[str, Target] = {}
         self.current: Target | None = None
@@ -86,6 +87,8 @@ class Session:
         """
         chosen = target or self.current or targets.read(targets.MEMORY)
         token = None
+        if config is None and chosen in self._lost:
+            config = self._lost[chosen].config
         if chosen.is_motherduck and self.pool.find(chosen) is None:
             token = self._token(chosen, config)
             chosen = chosen.signed_in(token.secret)
@@ -93,7 +96,7 @@ class Session:
             database = self.pool.get(chosen, _hidden(config), token)
         except SignInError as error:
             self._pass_over(token)
-            raise SignInRequired(str(error)) from error.__cause__
+            raise _again_required(error, token) from error.__cause__
         self._settle(database, alias)
         return database
 
@@ -102,11 +105,26 @@ class Session:
     ) -> None:
         """Open the MotherDuck *target* with *token*, which a person has just given; later targets use it as well.
 
-        Raises `SignInError` where MotherDuck refuses it.
+        Raises `SignInError` where MotherDuck refuses it. After any other error, such as an unknown database, the token
+        is kept: nobody is to sign in twice for a misspelt name.
         """
-        database = self.pool.get(target.signed_in(token.secret), _hidden(config), token)
-        self._signed_in = token
+        chosen = target.signed_in(token.secret)
+        lost = self._lost.pop(target, None)
+        if lost is not None:
+            self._lost[chosen] = lost
+        try:
+            database = self.pool.get(chosen, _hidden(config or (lost.config if lost else None)), token)
+        except SignInError:
+            raise
+        except ConnectError:
+            self._accept(token)
+            raise
+        self._accept(token)
         self._settle(database, alias)
+
+    def _accept(self, token: Token) -> None:
+        self._signed_in = token
+        self._passed_over.discard(token.secret.digest())
 
     def sign_out(self) -> tuple[list[str], Token | None]:
         """Forget every token of this session and of the keyring, and close what was opened with one.
@@ -116,14 +134,17 @@ class Session:
         closed = [database.target for database in self.pool if database.token is not None]
         for target in closed:
             self.close(target)
+        self.aliases = {alias: target.signed_out() for alias, target in self.aliases.items()}
+        self._lost.clear()
+        self._tokens.clear()
         self._signed_in = None
         self._passed_over.clear()
         credentials.forget()
         return [target.name for target in closed], credentials.find(environ=os.environ)
 
-    def sign_in_anew(self) -> None:
-        """Pass over every token that would be found without asking, so that the next target asks a person."""
-        while token := self._found():
+    def prefer_signed_in(self) -> None:
+        """Pass over the tokens that would be found before the one a person has signed in with: that one was chosen."""
+        while (token := self._found()) and self._signed_in and token.secret != self._signed_in.secret:
             self._pass_over(token)
 
     def who(self) -> Token | None:
@@ -144,7 +165,16 @@ class Session:
         return catalog.frame([dict(zip(columns, row, strict=True))], columns)
 
     def _token(self, target: Target, config: Mapping[str, Any] | None) -> Token:
-        found = self._found(target.secrets.get("motherduck_token"), config)
+        known = self._tokens.get(target.account)  # an alias, or a connection that was lost: the same account again
+        if known is not None and target.account not in self._passed_over:
+            return known
+        uri = target.secrets.get("motherduck_token")
+        given = known or credentials.given(uri, config)
+        if given is not None and given.secret.digest() in self._passed_over:
+            mine = self._signed_in
+            same = mine is not None and (known is None or known.account == mine.account)
+            return mine if mine is not None and same else given  # asked once more: no other account is meant
+        found = self._found(uri, config)
         if found is None:
             message = f"{target.name} needs a MotherDuck token, and none was found. Give one: {credentials.WAYS}."
             raise SignInRequired(message)
@@ -157,7 +187,7 @@ class Session:
             config=config,
             signed_in=self._signed_in,
             use_keyring=self._use_keyring(),
-            passed_over=self._passed_over,
+            passed_over=self._passed_over if self._signed_in else (),  # without another, each attempt starts clean
         )
 
     def _pass_over(self, token: Token | None) -> None:
@@ -174,6 +204,8 @@ class Session:
 
     def _settle(self, database: Database, alias: str | None) -> None:
         self.current = database.target
+        if database.token is not None:
+            self._tokens[database.target.account] = database.token
         if alias:
             self.aliases[alias] = database.target
         lost = self._lost.pop(database.target, None)
@@ -185,9 +217,13 @@ class Session:
         chosen = target or self.current
         if chosen is None:
             return False
-        if chosen == self.current:
+        meant = [chosen]
+        if chosen.is_motherduck and not chosen.account:  # as it is typed: of whatever account
+            meant = [database.target for database in self.pool if database.target.url == chosen.url]
+        if self.current in meant:
             self.current = None
-        return self.pool.close(chosen)
+        closed = [self.pool.close(one) for one in meant]
+        return any(closed)
 
     def close_all(self) -> int:
         """Close every connection; return how many there were."""
@@ -236,16 +272,17 @@ class Session:
             given = {**variables, **(parameters or {})} if parameters else variables
             values = [_values(statement, given) for statement in statements]
             tables = namespace.tables(variables) if database.target.is_duckdb else {}
+            database = self.use()  # reading may have connected anew
             for statement, bound in zip(statements, values, strict=True):
                 self._guard.check()
                 keep = every or statement.number == statement.of
-                yield self._run_one(statement, bound, tables, form=form, limit=limit, keep=keep)
+                yield self._run_one(database, statement, bound, tables, form=form, limit=limit, keep=keep)
 
     @contextlib.contextmanager
     def _interruptible(self, database: Database) -> Iterator[None]:
         """Within the block, the kernel's interrupt stops what runs on *database*."""
         try:
-            with self._guard.armed(database.interrupt):
+            with self._guard.armed(self._interrupt if database.interrupt else None):
                 yield
         except QueryInterrupted as error:
             if database.in_transaction:
@@ -274,8 +311,14 @@ class Session:
         except ConnectionLost as error:
             return query.read(self._reader, self._again(database, error), sql)
 
+    def _interrupt(self) -> None:
+        database = self.pool.find(self.current) if self.current else None
+        if database is not None and database.interrupt is not None:
+            database.interrupt()
+
     def _run_one(
         self,
+        database: Database,
         statement: Statement,
         values: Mapping[str, Any],
         tables: Mapping[str, Any],
@@ -284,14 +327,15 @@ class Session:
         limit: int | None,
         keep: bool,
     ) -> Outcome:
-        database = self.use()
         try:
             with database.lock, database.scanning(tables):
                 return query.run(database, statement, values, form=form, limit=limit, keep=keep)
         except SignInError as error:
             self._pass_over(database.token)
-            self.close(database.target)
-            raise SignInRequired(str(error)) from error.__cause__
+            self._forget(database)
+            if statement.number > 1:  # asking and running the cell again would run the first statements twice
+                raise
+            raise _again_required(error, database.token) from error.__cause__
         except ConnectionLost as error:
             self._forget(database)
             error.add_note(f"\nThe next cell connects again. {_what_was_lost(database)}")
@@ -329,6 +373,9 @@ def _values(statement: Statement, given: Mapping[str, Any]) -> dict[str, object]
     for parameter in statement.parameters:
         try:
             values[parameter.name] = namespace.bindable(parameter.name, _given(parameter.name, given))
+        except RecursionError:
+            message = f"The parameter :{parameter.name} holds itself, and SQL has no such value."
+            raise ParameterError(message) from None
         except ParameterError:
             if parameter.sign == ":":
                 raise
@@ -355,9 +402,17 @@ def _near(name: str, known: Mapping[str, Any], sign: str) -> str:
 def _hidden(config: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return *config* with its token as a `Secret`, so that no `repr` of what we keep shows it."""
     return {
-        name: Secret(value) if isinstance(value, str) and "token" in name.lower() else value
+        name: Secret(value) if isinstance(value, str) and targets.is_secret(name) else value
         for name, value in (config or {}).items()
     }
+
+
+def _again_required(error: SignInError, token: Token | None) -> SignInRequired:
+    whose = f" from: {token.source}" + (f", of {token.account}" if token.account else "") if token else ""
+    required = SignInRequired(f"MotherDuck did not accept the token{whose}. It is wrong, revoked or expired.")
+    for note in getattr(error, "__notes__", []):
+        required.add_note(note)
+    return required
 
 
 def _what_was_lost(database: Database) -> str:

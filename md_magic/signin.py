@@ -5,6 +5,7 @@ A token that is typed into the card travels as a custom message and is in no tra
 
 from __future__ import annotations
 
+import logging
 import os
 import queue
 import re
@@ -240,6 +241,8 @@ class _Card:
         }
         self._widget = _widget()
         self._widget.on_msg(self._heard)
+        self._log_filter = _without_messages_of(self._widget.model_id)
+        logging.getLogger("Comm").addFilter(self._log_filter)
         self._as_text_at: float | None = None
         self._handle: Any = None
 
@@ -254,6 +257,7 @@ class _Card:
     def __exit__(self, *_exception: object) -> None:
         from IPython.display import clear_output  # see __enter__
 
+        logging.getLogger("Comm").removeFilter(self._log_filter)
         self._widget.view = {}  # a notebook saved with widget state keeps no link and no code
         self._widget.close()
         clear_output()  # type: ignore[no-untyped-call]
@@ -330,6 +334,11 @@ def _listen_while_busy(comm: Any) -> None:  # noqa: ANN401 - private to ipykerne
     """
     if hasattr(comm, "_reply_subshell_for"):
         comm._reply_subshell_for = lambda _data, default: default  # noqa: SLF001 - there is no public way
+
+
+def _without_messages_of(model: str) -> Callable[[logging.LogRecord], bool]:
+    """Return a filter for the `comm` package's logger, which logs each message at DEBUG: one of them is the token."""
+    return lambda record: model not in record.getMessage()
 
 
 def _kernel_id() -> str | None:

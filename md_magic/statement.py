@@ -8,10 +8,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+
+Form = Literal[
+    "pandas",  # a DataFrame, as DuckDB's own `.df()` gives it
+    "polars",  # a Polars DataFrame over the Arrow buffers
+    "arrow",  # a pyarrow Table
+    "reader",  # a streaming pyarrow RecordBatchReader
+    "dict",  # column names to lists of Python values
+]
+"""What a result is given as."""
 
 _GLUED = re.compile(r"[:\w\\]\Z")
 """What must not stand right before a `:name` for `text()` to see it as a parameter."""

@@ -80,6 +80,11 @@ class Target:
         return self.url.startswith("duckdb:///md:")
 
     @property
+    def is_file(self) -> bool:
+        """Whether this is a database in a file of this machine."""
+        return self.dialect in {"duckdb", "sqlite"} and "/" in self.database
+
+    @property
     def database(self) -> str:
         """The database part of the URL: a file's path, `:memory:`, `md:my_db`, a server's database."""
         if self.variable:
@@ -89,6 +94,11 @@ class Target:
     def signed_in(self, token: Secret) -> Target:
         """Return this target for the account of *token*: another one than for any other account."""
         return replace(self, account=token.digest(), secrets={**self.secrets, "motherduck_token": token})
+
+    def signed_out(self) -> Target:
+        """Return this target without an account and its token."""
+        kept = {name: secret for name, secret in self.secrets.items() if name != "motherduck_token"}
+        return replace(self, account="", secrets=kept) if self.is_motherduck else self
 
     def sqlalchemy_url(self) -> URL:
         """Return the URL as SQLAlchemy reads it, without secrets."""
@@ -100,6 +110,11 @@ class Target:
 def is_target(word: str) -> bool:
     """Tell whether *word* names a target: an `@`, or a scheme with its `:`. Everything else is SQL."""
     return word.startswith("@") or _SCHEME.match(word) is not None
+
+
+def is_secret(name: str) -> bool:
+    """Tell whether the value of a parameter or setting of this *name* is a secret."""
+    return _SECRET_NAME.search(name) is not None
 
 
 def read(word: str) -> Target:
@@ -123,7 +138,8 @@ def _url(text: str) -> URL:
     from sqlalchemy.exc import ArgumentError
 
     try:
-        return make_url(text)
+        url = make_url(text)
+        return url.set(drivername=url.drivername.lower())
     except (ArgumentError, ValueError):
         pass  # the parser's own message repeats the text, password included
     shown = re.sub(r"//[^/@]*@", "//***@", text.partition("?")[0])
@@ -140,11 +156,15 @@ def _duckdb_database(path: str) -> str:
 
 
 def _path(path: str) -> str:
-    return str(Path(path).expanduser().resolve())
+    try:
+        return str(Path(path).expanduser().resolve())
+    except (RuntimeError, ValueError) as error:  # ~nobody, or a null byte
+        message = f"{path!r} is no path: {error}."
+        raise TargetError(message) from None
 
 
 def _without_secrets(url: URL) -> tuple[URL, dict[str, Secret]]:
-    secrets = {name: Secret(_single(value)) for name, value in url.query.items() if _SECRET_NAME.search(name)}
+    secrets = {name: Secret(_single(value)) for name, value in url.query.items() if is_secret(name)}
     url = url.difference_update_query(list(secrets))
     if url.password is not None:
         secrets["password"] = Secret(str(url.password))

@@ -31,7 +31,11 @@ from md_standin import texts  # noqa: E402 - after the path to it
 from md_standin.page import Page as ActivationPage  # noqa: E402
 from md_standin.service import Service  # noqa: E402
 
-playwright = pytest.importorskip("playwright.sync_api")
+REQUIRED = bool(os.environ.get("MD_MAGIC_REQUIRE_BROWSER"))
+if REQUIRED:
+    import playwright.sync_api as playwright
+else:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,6 +50,7 @@ SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True},
     "notebook-extension/tracker": {"windowingMode": "none", "kernelShutdown": True},  # every cell is in the DOM
     "docmanager-extension/plugin": {"autosave": False},
+    "../@jupyter-widgets/jupyterlab-manager/plugin": {"saveState": True},  # what the worst setting would save
 }
 
 CURRENT = "window.jupyterapp.shell.currentWidget"
@@ -230,6 +235,15 @@ def _text_of(output: dict[str, Any]) -> str:
         return f"{output['ename']}: {output['evalue']}"
     text = output["text"] if output["output_type"] == "stream" else output["data"].get("text/plain", "")
     return text if isinstance(text, str) else "".join(text)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip, where there is no browser; where one is required, its absence is a failure."""
+    if REQUIRED or Path(CHROMIUM).exists():
+        return
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.skip(reason=f"There is no Chromium at {CHROMIUM}."))
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,8 @@ import pyarrow as pa
 import pytest
 import sqlalchemy
 
+from md_magic.errors import MdMagicError
+
 
 def test_a_cell_gives_a_frame(shell):
     assert shell.sql("select 1 as a, 'x' as b").value.to_dict("records") == [{"a": 1, "b": "x"}]
@@ -214,7 +216,7 @@ def test_the_default_target_is_a_setting(shell):
 def test_closing_is_idempotent(shell):
     shell.sql("select 1", "duckdb:///a.duckdb")
     assert "closed" in shell.cell("%mdsql --close").printed
-    assert "not open" in shell.cell("%mdsql --close").printed
+    assert "Nothing is open" in shell.cell("%mdsql --close").printed
     assert "not open" in shell.cell("%mdsql --close duckdb:///a.duckdb").printed
     assert "0 connections closed" in shell.cell("%mdsql --close-all").printed
     assert shell.sql("select 1 as a").value.a.tolist() == [1]
@@ -289,6 +291,17 @@ def test_a_sqlite_engine(shell):
     shell.sql("begin; delete from t; rollback")
     assert shell.sql("select count(*) as n from t where ':x' = ':x'").value.n.tolist() == [2]
     engine.dispose()
+
+
+def test_a_closed_connection_of_the_users_own_is_not_replaced(shell):
+    native = shell.variables["con"] = duckdb.connect()
+    shell.sql("select 1", "--engine con --alias mine")
+    shell.cell("%mdsql --close")
+    assert "run `%mdsql --engine con` again" in shell.sql("select 1", "@mine", error=True).message
+    shell.sql("select 1", "--engine con")
+    native.close()
+    shell.sql("select 1", error=True)
+    assert "only you can open it" in shell.sql("select 1", error=True).message
 
 
 def test_engine_refuses_what_is_none(shell):
@@ -402,6 +415,28 @@ def test_a_reader_sees_temporary_tables_and_the_open_transaction(shell):
     shell.sql("rollback")
 
 
+@pytest.mark.parametrize("sql", ["explain select 1", "insert into t values (2) returning i", "call pragma_version()"])
+def test_a_reader_of_another_statement_leaves_the_connection_alone(shell, sql):
+    shell.sql("create table t as select 1 as i")
+    shell.sql(sql, "--as reader -o reader")
+    assert shell.variables.pop("reader").read_all().num_rows >= 1
+    gc.collect()
+    assert shell.sql("from t").value.i.tolist()[0] == 1
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "create temp view private as select 1 as a",
+        "begin; create temp table private as select 1 as a; commit",
+        "-- a comment\nbegin; create table private as select 1 as a",
+    ],
+)
+def test_a_reader_sees_all_that_the_connection_sees(shell, made):
+    shell.sql(made)
+    assert shell.sql("from private", "--as reader").value.read_all().num_rows == 1
+
+
 def test_limit_fetches_no_more_and_says_so(shell):
     ran = shell.sql("select range as a from range(100000000)", "--limit 3")
     assert ran.value.a.tolist() == [0, 1, 2]
@@ -439,6 +474,23 @@ def test_dry_run_runs_nothing(shell):
     assert shell.sql("drop table t", "--dry-run").value.empty
     assert shell.sql("select count(*) as n from t").value.n.tolist() == [0]
     assert "nope" in shell.sql("select nope from t", "--dry-run", error=True).message
+
+
+@pytest.mark.parametrize("sql", ["describe t", "show tables", "summarize t", "pivot t on i using count(*)"])
+def test_dry_run_of_what_describes_already(shell, sql):
+    shell.sql("create table t as select 1 as i")
+    assert not shell.sql(sql, "--dry-run").value.empty
+
+
+def test_dry_run_counts_lines_as_the_cell_does(shell):
+    shell.sql("create table t(i int)")
+    ran = shell.sql("select 1;\nselect\n  nope from t", "--dry-run", error=True)
+    assert "LINE 3:   nope from t" in ran.message
+    assert "DESCRIBE" not in ran.message
+    assert "have run" not in ran.message
+    assert (
+        "known only when it runs" in shell.sql("insert into t values (1) returning i", "--dry-run", error=True).message
+    )
 
 
 def test_the_catalogue(shell):
@@ -497,7 +549,7 @@ def test_an_error_is_duckdbs_own_text(shell, sql):
     native = native_error(sql)
     assert ran.message == str(native)
     assert type(ran.error.__cause__) is type(native)
-    assert "".join(ran.error._render_traceback_()).startswith(f"StatementError: {native}")
+    assert "".join(ran.error._render_traceback_()).startswith(str(native))
 
 
 def test_a_failed_cell_shows_one_message_and_no_traceback(shell):
@@ -546,6 +598,62 @@ def test_a_read_only_file(shell):
     shell.cell("%mdsql --close")
     shell.sql("select 1", "duckdb:///a.duckdb?access_mode=read_only")
     assert "read-only" in shell.sql("create table u(i int)", error=True).message
+
+
+@pytest.mark.parametrize(
+    ("line", "sql"),
+    [
+        pytest.param("--file ~nobody_here/x.sql", "", id="home of nobody"),
+        pytest.param("duckdb:///~nobody_here/x.db", "select 1", id="database of nobody"),
+        pytest.param("duckdb:///a%00b.db", "select 1", id="null byte"),
+        pytest.param("--config odd", "select 1", id="keys that are no names"),
+        pytest.param("", "select :loop", id="a list that holds itself"),
+        pytest.param("", "select '\ud800'", id="half a character"),
+        pytest.param("http://x/y", "select 1", id="no database"),
+        pytest.param("--connections", "select 1", id="an action and SQL"),
+        pytest.param("sqlite:///x.db --config good", "select 1", id="configuration of another database"),
+    ],
+)
+def test_bad_input_is_an_error_of_ours(shell, line, sql):
+    loop = []
+    loop.append(loop)
+    shell.variables.update(odd={1: 2}, loop=loop, good={})
+    shell.variables["good"]["threads"] = 1
+    ran = shell.sql(sql, line, error=True)
+    assert isinstance(ran.error, MdMagicError)
+    assert "%pip install http" not in ran.message
+
+
+def test_secrets_of_settings_reach_duckdb_and_nobody_else(shell):
+    shell.variables["config"] = {"threads": 1, "secret_directory": "SECRETFOLDER"}
+    shell.sql("select 1", "duckdb:///a.duckdb --config config")
+    assert shell.sql("select current_setting('secret_directory') as s").value.s.tolist() == ["SECRETFOLDER"]
+    assert "SECRETFOLDER" not in repr(list(shell.magics.session.pool))
+
+
+def test_many_parameters_and_many_statements_are_read_in_no_time(shell):
+    shell.variables.update({f"n{number}": number for number in range(2000)})
+    names = ", ".join(f":n{number}" for number in range(2000))
+    assert shell.sql(f"select list_sum([{names}]) as s").value.s.tolist() == [1999000]
+    assert shell.sql("select 1;\n" * 2000 + "select 2 as a").value.a.tolist() == [2]
+
+
+def test_a_semicolon_and_an_odd_blank_at_the_end(shell):
+    assert shell.sql("select 1; select 2 as a;\u2003").value.a.tolist() == [2]
+
+
+def test_executing_a_query_gives_its_rows_whatever_they_are_called(shell):
+    shell.sql('prepare p as select true as "Success"')
+    assert shell.sql("execute p").value.Success.tolist() == [True]
+    assert shell.sql("checkpoint").value is None
+
+
+def test_out_is_bound_by_everything_that_gives_something(shell):
+    shell.variables["kept"] = "old"
+    shell.sql("-- nothing", "-o kept")
+    assert shell.variables["kept"] is None
+    shell.cell("%mdsql --connections -o kept")
+    assert len(shell.variables["kept"]) == 1
 
 
 def test_html_in_values_and_names_is_escaped(shell):

@@ -16,6 +16,14 @@ from md_magic.interrupt import InterruptGuard
 LONG = "select count(*) from range(100000000) a, range(1000) b where hash(a.range, b.range) % 7 = 1"
 
 
+@pytest.fixture(autouse=True)
+def _interruptible():
+    """A shell that starts the tests in the background lets them ignore SIGINT."""
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, previous)
+
+
 @pytest.fixture
 def guard():
     made = InterruptGuard()

@@ -83,6 +83,9 @@ def test_variables_that_are_no_tables_are_not_touched(value):
         pytest.param(np.datetime64("2020-01-02"), "DATE", dt.date(2020, 1, 2), id="numpy date"),
         pytest.param(pd.Timestamp("2020-01-02"), "TIMESTAMP", dt.datetime(2020, 1, 2), id="Timestamp"),  # noqa: DTZ001
         pytest.param(pd.Timedelta("1D"), "INTERVAL", dt.timedelta(1), id="Timedelta"),
+        pytest.param(np.timedelta64(1, "D"), "INTERVAL", dt.timedelta(1), id="numpy timedelta"),
+        pytest.param(np.array(5), "INTEGER", 5, id="array without axes"),
+        pytest.param(np.ma.masked, '"NULL"', None, id="masked"),
         pytest.param(pd.NaT, '"NULL"', None, id="NaT"),
         pytest.param(pd.NA, '"NULL"', None, id="NA"),
         pytest.param([1, np.int64(2)], "INTEGER[]", [1, 2], id="list"),

@@ -35,6 +35,7 @@ KNOWN_PARAMETERS = {
     "session_name",
     "user",
 }
+_PRINT_TOKEN = re.compile(r"\bPRAGMA\s+PRINT_MD_TOKEN\b", re.IGNORECASE)
 KNOWN_CONFIG = {"motherduck_token", "attach_mode", "saas_mode"}
 
 
@@ -75,7 +76,7 @@ class Driver:
 
     def check_options(self, config: dict[str, object], parameters: dict[str, str]) -> None:
         """Refuse what DuckDB refuses: it checks its own options itself, when an in-memory database gets them."""
-        own = {key: value for key, value in config.items() if key not in KNOWN_CONFIG}
+        own = {key: value for key, value in config.items() if key not in {*KNOWN_CONFIG, "access_mode"}}
         self.real(":memory:", config=own).close()
         if unknown := sorted(parameters.keys() - KNOWN_PARAMETERS):
             raise _error(texts.UNKNOWN_OPTIONS.format(names=", ".join(unknown)))
@@ -104,14 +105,16 @@ class Driver:
         if name and name not in account.databases:
             raise _error(texts.NO_DATABASE.format(name=name))
         with self.lock:
-            instance = self.instances.get(account.token) or self.make_instance(account)
+            instance = self.instances.get(f"{account.email} {account.kind}") or self.make_instance(account)
             connection = Connection(instance.cursor(), self.service, account)
         connection.execute(f"USE {name or account.databases[0]}")
         connection.make_functions()
         return connection
 
     def make_instance(self, account: Any) -> Any:
-        instance = self.instances[account.token] = self.real(f":memory:standin{len(self.instances)}")
+        instance = self.instances[f"{account.email} {account.kind}"] = self.real(
+            f":memory:standin{len(self.instances)}"
+        )
         mode = "(READ_ONLY)" if account.kind == "read_scaling" else ""
         for name in account.databases:
             instance.execute(f"ATTACH '{self.service.database_file(account.email, name)}' AS {name} {mode}")
@@ -199,7 +202,7 @@ class Connection:
         return self._run(self._real.query, query, arguments, options)
 
     def extract_statements(self, query: str) -> Any:
-        return self._real.extract_statements(self._rewritten(query))
+        return self._real.extract_statements(self._rewritten(_PRINT_TOKEN.sub("SELECT 1", query)))
 
     def make_functions(self) -> None:
         me = self._account
@@ -222,6 +225,8 @@ class Connection:
     def _run(self, method: Any, query: Any, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
         if self._service.mood.down:
             raise _error(texts.LOST)
+        if query and self._service.is_revoked(self._account):  # an empty text never leaves the process
+            raise _error(texts.EXPIRED)
         sql = self._rewritten(query) if isinstance(query, str) else query
         call = functools.partial(method, sql, *arguments, **options)
         over = threading.Event()
@@ -243,9 +248,11 @@ class Connection:
     def _rewritten(self, sql: str) -> str:
         """Return *sql* with MotherDuck's own statements in plain DuckDB."""
         token = self._account.token
-        if re.search(r"\bPRAGMA\s+PRINT_MD_TOKEN\b", sql, re.IGNORECASE):
+        if _PRINT_TOKEN.search(sql):
             return self._print_token(sql)
         sql = re.sub(r"current_setting\('motherduck_token'\)", f"'{token}'", sql, flags=re.IGNORECASE)
+        settings = f"(FROM duckdb_settings() SELECT name, value UNION ALL SELECT 'motherduck_token', '{token}')"
+        sql = re.sub(r"(?<=FROM )duckdb_settings\(\)(?! WHERE scope)", settings, sql, flags=re.IGNORECASE)
         sql = re.sub(r"^\s*(LIST|SHOW) SHARES\b", "FROM md_list_shares()", sql, flags=re.IGNORECASE)
         sql = re.sub(r"^\s*CREATE DATABASE (\w+)", self._create_database, sql, flags=re.IGNORECASE)
         return re.sub(r"'md:_share/([^/']+)/([^/']+)'(\s+AS\s+\w+)?", self._share, sql, flags=re.IGNORECASE)

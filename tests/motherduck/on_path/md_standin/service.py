@@ -97,6 +97,11 @@ class Service:
         account.revoked = True
         _write(self.folder / "accounts" / f"{digest(account.token)}.json", asdict(account))
 
+    def is_revoked(self, account: Account) -> bool:
+        """Whether *account*'s token was revoked meanwhile: asked before every statement."""
+        found = self.account_of(account.token)
+        return found is None or found.revoked
+
     def account_of(self, token: str) -> Account | None:
         path = self.folder / "accounts" / f"{digest(token)}.json"
         return Account(**json.loads(path.read_text())) if path.exists() else None

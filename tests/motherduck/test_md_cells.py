@@ -1,0 +1,541 @@
+"""Cells on MotherDuck, from the magic line to the stand-in: tokens, accounts, refusals, and what must not be shown."""
+
+from __future__ import annotations
+
+import json
+import os
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from md_standin.service import digest
+
+from md_magic import auth, credentials, signin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from md_standin.service import Account, Service
+
+pytest_plugins = ("md_standin.fixtures",)
+
+OWNER = "SELECT email FROM owner"
+
+
+class Cells:
+    """A shell with the extension loaded; a cell gives its value or its error, and what it printed."""
+
+    def __init__(self, shell: InteractiveShell, capfd: pytest.CaptureFixture[str]) -> None:
+        self.shell = shell
+        self.capfd = capfd
+        self.printed = ""
+
+    def run(self, source: str, **options: Any) -> Any:
+        self.capfd.readouterr()
+        result = self.shell.run_cell(source, **options)
+        self.printed = "".join(self.capfd.readouterr())
+        error = result.error_before_exec or result.error_in_exec
+        return result.result if error is None else error
+
+    def sql(self, line: str, sql: str = OWNER) -> Any:
+        return self.run(f"%%mdsql {line}\n{sql}")
+
+    def email(self, line: str = "") -> str:
+        value = self.sql(line)
+        assert not isinstance(value, BaseException), value
+        return str(value["email"][0])
+
+    def whoami(self) -> dict[str, Any]:
+        rows = self.run("%mdsql --whoami").to_dict("records")
+        return rows[0] if rows else {}
+
+
+@pytest.fixture
+def shell() -> Iterator[InteractiveShell]:
+    InteractiveShell.clear_instance()
+    made = InteractiveShell.instance()
+    made.colors = "nocolor"
+    made.run_line_magic("load_ext", "md_magic")
+    yield made
+    made.run_line_magic("unload_ext", "md_magic")
+    made.history_manager.end_session()
+    InteractiveShell.clear_instance()
+
+
+@pytest.fixture
+def cells(motherduck: Service, shell: InteractiveShell, capfd: pytest.CaptureFixture[str]) -> Cells:
+    assert motherduck.folder
+    return Cells(shell, capfd)
+
+
+@pytest.fixture
+def ann(motherduck: Service) -> Account:
+    return motherduck.add_account("ann@example.com")
+
+
+@pytest.fixture
+def bob(motherduck: Service) -> Account:
+    return motherduck.add_account("bob@example.com")
+
+
+@pytest.fixture
+def person(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
+    """Somebody who answers each request to sign in, with the tokens given to `answers`; returns the reasons shown."""
+    reasons: list[str | None] = []
+
+    def sign_in(_where: object, *, check: Callable[[auth.Token], object], reason: str | None, **_more: object) -> None:
+        reasons.append(reason)
+        check(auth.Token.of(auth.Secret(os.environ["ANSWER"]), "typed"))
+
+    monkeypatch.setattr(signin, "sign_in", sign_in)
+    return reasons
+
+
+# Every way to give a token, and their order
+
+
+def in_uri(_cells: Cells, token: str, _patch: pytest.MonkeyPatch) -> str:
+    return f"duckdb:///md:my_db?motherduck_token={token}"
+
+
+def in_config(cells: Cells, token: str, _patch: pytest.MonkeyPatch) -> str:
+    cells.shell.user_ns["settings"] = {"motherduck_token": token}
+    return "duckdb:///md:my_db --config settings"
+
+
+def in_lower(_cells: Cells, token: str, patch: pytest.MonkeyPatch) -> str:
+    patch.setenv("motherduck_token", token)
+    return "duckdb:///md:my_db"
+
+
+def in_upper(_cells: Cells, token: str, patch: pytest.MonkeyPatch) -> str:
+    patch.setenv("MOTHERDUCK_TOKEN", token)
+    return "md:my_db"
+
+
+def in_keyring(_cells: Cells, token: str, _patch: pytest.MonkeyPatch) -> str:
+    assert credentials.remember(auth.Token.of(auth.Secret(token), "typed"))
+    return "md:"
+
+
+def in_file(_cells: Cells, token: str, patch: pytest.MonkeyPatch) -> str:
+    folder = Path(os.environ["HOME"]) / ".motherduck"
+    folder.mkdir()
+    (folder / "credentials.json").write_text(json.dumps({"user": {"anything": token}}))
+    patch.delenv("MOTHERDUCK_HOME", raising=False)
+    return "md:my_db"
+
+
+WAYS = {
+    "uri": in_uri,
+    "config": in_config,
+    "environment motherduck_token": in_lower,
+    "environment MOTHERDUCK_TOKEN": in_upper,
+    "keyring": in_keyring,
+    "motherduck cli": in_file,
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_each_way_to_give_a_token(cells: Cells, ann: Account, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    assert cells.email(WAYS[way](cells, ann.token, monkeypatch)) == ann.email
+    assert cells.whoami() == {
+        "account": ann.email,
+        "kind": "read/write",
+        "expires": "never, or not said",
+        "source": way,
+    }
+
+
+def test_the_order_of_the_ways(motherduck: Service, cells: Cells, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With all of them given, each goes before those after it; taken away one by one, the next is used."""
+    tokens = {way: motherduck.add_account(f"{number}@x.y").token for number, way in enumerate(WAYS)}
+    for way, give in list(WAYS.items())[2:]:
+        give(cells, tokens[way], monkeypatch)
+    uri, config = in_uri(cells, tokens["uri"], monkeypatch), in_config(cells, tokens["config"], monkeypatch)
+    _, option, name = config.split()
+    takes_away = [
+        (f"{uri} {option} {name}", lambda: None),
+        (config, lambda: None),
+        ("md:my_db", lambda: monkeypatch.delenv("motherduck_token")),
+        ("md:my_db", lambda: monkeypatch.delenv("MOTHERDUCK_TOKEN")),
+        ("md:my_db", credentials.forget),
+        ("md:my_db", lambda: None),
+    ]
+    for number, (line, take_away) in enumerate(takes_away):
+        assert cells.email(line) == f"{number}@x.y"
+        cells.run("%mdsql --close-all")
+        take_away()
+
+
+def test_a_sqlalchemy_engine_of_the_user(cells: Cells, ann: Account) -> None:
+    cells.shell.user_ns["token"] = ann.token
+    cells.run(
+        "from sqlalchemy import create_engine\n"
+        "engine = create_engine('duckdb:///md:my_db', connect_args={'config': {'motherduck_token': token}})"
+    )
+    assert cells.email("--engine engine") == ann.email
+
+
+def test_the_database_is_optional_and_others_can_be_named(
+    cells: Cells, ann: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_lower(cells, ann.token, monkeypatch)
+    assert cells.sql("duckdb:///md:", "SELECT count(*) AS n FROM sample_data.main.ducks")["n"][0] == 3
+    assert cells.sql("", "FROM MD_ALL_DATABASES()")["alias"].tolist() == ["my_db", "sample_data"]
+
+
+def test_every_parameter_arrives_where_the_extension_reads_it(
+    motherduck: Service, cells: Cells, ann: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_lower(cells, ann.token, monkeypatch)
+    path = {
+        "attach_mode": "single",
+        "saas_mode": "true",
+        "session_name": "a b&c",
+        "dbinstance_inactivity_ttl": "0s",
+        "connection_timeout": "30s",
+    }
+    query = (
+        "attach_mode=single&saas_mode=true&session_name=a%20b%26c&dbinstance_inactivity_ttl=0s&connection_timeout=30s"
+    )
+    cells.email(f"md:my_db?{query}&access_mode=read_only&custom_user_agent=mine/2")
+    (arrived,) = motherduck.recorded("connect")
+    user = auth.Secret(ann.token).digest()
+    assert arrived["parameters"].pop("user").startswith(user)
+    assert arrived["parameters"] == path
+    assert arrived["config"]["access_mode"] == "read_only"
+    assert arrived["config"]["custom_user_agent"].startswith("md_magic/")
+    assert arrived["config"]["custom_user_agent"].endswith("(mine/2)")
+    cells.shell.user_ns["settings"] = {"session_name": "u2", "saas_mode": False, "threads": 1}
+    cells.email("md:my_db --config settings")
+    arrived = motherduck.recorded("connect")[-1]
+    assert arrived["parameters"].pop("user").startswith(user)
+    assert arrived["parameters"] == {"session_name": "u2", "saas_mode": "false"}
+    assert arrived["config"] == {"threads": "1", "custom_user_agent": arrived["config"]["custom_user_agent"]}
+
+
+def test_an_unknown_parameter_is_an_error_that_lists_the_known(cells: Cells, motherduck: Service) -> None:
+    error = cells.sql("md:my_db?session_nam=x")
+    assert "knows no parameter 'session_nam'" in str(error)
+    assert "session_name" in str(error).partition("It knows:")[2]
+    assert motherduck.recorded("connect") == []
+
+
+def test_two_accounts_at_once(cells: Cells, ann: Account, bob: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cells.email(f"{in_lower(cells, ann.token, monkeypatch)} --alias ann") == ann.email
+    assert cells.email(f"{in_config(cells, bob.token, monkeypatch)} --alias bob") == bob.email
+    for _ in range(2):
+        assert cells.email("@ann") == ann.email
+        assert cells.email("@bob") == bob.email
+    shown = cells.run("%mdsql --connections")
+    assert shown["account"].tolist() == [ann.email, bob.email]
+    assert shown["name"].tolist() == ["md:my_db", "md:my_db"]
+    assert cells.run("%mdsql --close md:my_db") is None
+    assert cells.run("%mdsql --connections").empty
+    assert cells.email("@bob") == bob.email  # an alias stays with its account
+    assert cells.whoami()["source"] == "config"
+
+
+def test_a_repeated_cell_never_connects_again(
+    motherduck: Service, cells: Cells, ann: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = in_lower(cells, ann.token, monkeypatch)
+    for again in (line, "", "md:my_db", "duckdb:///md:my_db"):
+        assert cells.email(again) == ann.email
+    assert len(motherduck.recorded("connect")) == 1
+
+
+# Without a token, and with one that is refused
+
+
+def test_without_a_token_and_a_person_the_error_lists_the_ways(motherduck: Service, cells: Cells) -> None:
+    error = cells.sql("md:my_db")
+    assert type(error).__name__ == "SignInRequired"
+    for way in ("motherduck_token", "--config", "motherduck login", "remember me"):
+        assert way in str(error)
+    assert motherduck.recorded("connect") == motherduck.recorded("login") == []
+
+
+BAD = {
+    "wrong": lambda _: "eyJhbGciOiJI.eyJ3cm9uZyI6MX0x.c2lnbmF0dXJl",
+    "no JWT": lambda _: "0123456789abcdefghijklmnopqrstuvwxyz",
+    "expired": lambda service: service.add_account("old@x.y", days=-1).token,
+}
+
+
+@pytest.mark.parametrize("bad", BAD)
+@pytest.mark.parametrize("way", ["uri", "config", "environment motherduck_token", "keyring"])
+def test_a_refused_token_asks_once_and_removes_nothing(
+    motherduck: Service,
+    cells: Cells,
+    ann: Account,
+    person: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    way: str,
+    bad: str,
+) -> None:
+    token = BAD[bad](motherduck)
+    line = WAYS[way](cells, token, monkeypatch).replace("md:my_db", "md:sample_data")
+    monkeypatch.setenv("ANSWER", ann.token)
+    for _ in range(3):  # as Run All does, again and again
+        assert cells.email(line) == ann.email
+    (reason,) = person
+    assert "did not accept the token" in reason
+    assert way in reason
+    assert token not in reason
+    assert cells.whoami()["source"] == "typed"
+    assert cells.whoami()["account"] == ann.email
+    expected = "sample_data" if way != "keyring" else "my_db"
+    assert cells.sql("", "SELECT current_database() AS d")["d"][0] == expected
+    if way == "keyring":
+        assert credentials.find(environ={}).secret.reveal() == token
+
+
+def test_a_token_refused_with_nobody_there_fails_the_same_way_each_time(
+    motherduck: Service, cells: Cells, ann: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Never does a cell go on with another account, because its own token was refused."""
+    in_keyring(cells, ann.token, monkeypatch)
+    line = in_lower(cells, motherduck.add_account("old@x.y", days=-1).token, monkeypatch)
+    for _ in range(2):
+        error = cells.sql(line)
+        assert type(error).__name__ == "SignInRequired"
+        assert "environment motherduck_token, of old@x.y" in str(error)
+        assert "Give a token" in str(error)
+        assert "not authenticated" in "".join(error.__notes__)
+        assert "not authenticated" in str(error.__cause__)
+
+
+def test_refused_in_the_middle_of_a_session(
+    motherduck: Service,
+    cells: Cells,
+    bob: Account,
+    person: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cells.email(f"{in_config(cells, bob.token, monkeypatch)} --alias mine".replace("my_db", "my_db?session_name=s"))
+    motherduck.revoke(bob)
+    new = motherduck.add_account(bob.email)
+    monkeypatch.setenv("ANSWER", new.token)
+    assert cells.email() == bob.email
+    assert len(person) == 1
+    assert "lost" in cells.printed  # what lived in the old connection
+    assert motherduck.recorded("connect")[-1]["parameters"]["session_name"] == "s"
+    assert cells.email("@mine") == bob.email
+    assert len(person) == 1
+
+
+def test_refused_after_some_statements_does_not_run_them_twice(
+    motherduck: Service,
+    cells: Cells,
+    ann: Account,
+    person: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cells.email(in_lower(cells, ann.token, monkeypatch))
+    query = cells.shell.magics_manager.registry["MdsqlMagics"].session.pool
+    revoked = lambda: motherduck.revoke(ann)  # noqa: E731 - a table function would do; the driver is Python's
+    next(iter(query)).dbapi.native.create_function("revoke", lambda: bool(revoked() or True), [], "BOOLEAN")
+    error = cells.sql("", "SELECT revoke(); SELECT 2")
+    assert type(error).__name__ == "SignInError"
+    assert "Statement 2 of 2 failed; those before it have run" in str(error)
+    assert person == []
+    monkeypatch.setenv("ANSWER", motherduck.add_account(ann.email).token)
+    assert cells.email() == ann.email
+    assert len(person) == 1
+
+
+def test_words_in_a_query_do_not_sign_anybody_out(
+    cells: Cells, ann: Account, person: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cells.email(in_lower(cells, ann.token, monkeypatch))
+    for words in ("Invalid MotherDuck token", "PERMISSION_DENIED", "closed connection"):
+        assert type(cells.sql("", f"SELECT error('{words}')")).__name__ == "StatementError"
+    assert cells.email() == ann.email
+    assert person == []
+
+
+def test_a_misspelt_database_does_not_ask_twice(
+    cells: Cells, ann: Account, person: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANSWER", ann.token)
+    error = cells.sql("md:nope")
+    assert "no database/share named 'nope'" in str(error)
+    assert "SHOW ALL DATABASES" in error.__notes__[0]
+    assert cells.email("md:my_db") == ann.email
+    assert len(person) == 1
+
+
+# Signing in and out by hand
+
+
+def test_login_chooses_another_account_and_logout_forgets_it(
+    cells: Cells, ann: Account, bob: Account, person: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_keyring(cells, bob.token, monkeypatch)
+    assert cells.email(in_lower(cells, ann.token, monkeypatch)) == ann.email
+    monkeypatch.setenv("ANSWER", bob.token)
+    cells.run("%mdsql --login md:sample_data")
+    assert person == [None]
+    assert cells.whoami()["account"] == bob.email
+    assert cells.email("md:my_db") == bob.email
+    cells.run("%mdsql --logout")
+    assert "md:sample_data" in cells.printed
+    assert "still found in: environment motherduck_token" in cells.printed
+    assert cells.run("%mdsql --connections").empty
+    assert credentials.remembered() == ()
+    assert cells.email("md:my_db") == ann.email
+    monkeypatch.delenv("motherduck_token")
+    cells.run("%mdsql --logout")
+    assert cells.whoami() == {}
+    assert type(cells.run("%mdsql --login duckdb:///x.db")).__name__ == "OptionError"
+
+
+def test_logout_takes_the_account_from_aliases(cells: Cells, ann: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    cells.email(f"{in_config(cells, ann.token, monkeypatch)} --alias mine")
+    cells.run("%mdsql --logout")
+    assert type(cells.sql("@mine")).__name__ == "SignInRequired"
+
+
+def test_a_login_that_is_given_up_changes_nothing(cells: Cells, ann: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    cells.email(in_lower(cells, ann.token, monkeypatch))
+    assert type(cells.run("%mdsql --login")).__name__ == "SignInRequired"  # nobody is there
+    assert cells.email("md:sample_data") == ann.email
+
+
+def test_attaching_the_service_without_a_token_does_not_start_a_login(motherduck: Service, cells: Cells) -> None:
+    """The driver's own login would block the kernel, unseen; its extension is not here, so the refusal is ours."""
+    error = cells.sql("duckdb:///:memory:", "ATTACH 'md:my_db'")
+    assert "ATTACH 'md:' needs a MotherDuck token" in str(error)
+    assert motherduck.recorded("login") == []
+
+
+# What is shown
+
+
+@pytest.mark.parametrize(
+    ("sql", "pragma"),
+    [
+        pytest.param("PRAGMA PRINT_MD_TOKEN", "row", id="pragma"),
+        pytest.param("PRAGMA PRINT_MD_TOKEN", "prints", id="pragma that prints"),
+        pytest.param("-- mine\nPRAGMA print_md_token;", "prints", id="pragma after a comment"),
+        pytest.param("SELECT 1 AS n, current_setting('motherduck_token') AS t", "row", id="setting"),
+        pytest.param("SELECT {'a': [current_setting('motherduck_token') || '!']} AS t, 7 AS n", "row", id="nested"),
+        pytest.param("SELECT encode(current_setting('motherduck_token')) AS t", "row", id="bytes"),
+        pytest.param("SELECT substr(current_setting('motherduck_token'), 20, 30) AS t", "row", id="a part"),
+        pytest.param("SELECT name, value FROM duckdb_settings()", "row", id="settings"),
+    ],
+)
+def test_a_result_does_not_hold_the_token(
+    motherduck: Service, cells: Cells, ann: Account, monkeypatch: pytest.MonkeyPatch, sql: str, pragma: str
+) -> None:
+    motherduck.be(pragma=pragma)
+    line = in_lower(cells, ann.token, monkeypatch)
+    for form in ("pandas", "polars", "arrow", "reader", "dict"):
+        value = cells.sql(f"{line} --as {form}", sql)
+        if form == "polars":
+            value = value.to_arrow()
+        if form in {"polars", "arrow", "reader"}:
+            value = (value.read_all() if form == "reader" else value).to_pylist()
+        text = repr(value if isinstance(value, list | dict) else value.to_dict()) + cells.printed
+        assert "***" in text
+        for part in (ann.token, *ann.token.split("."), ann.token[20:50]):
+            assert part not in text
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT error(current_setting('motherduck_token'))",
+        "SELECT current_setting('motherduck_token')::INT",
+        "SELECT nonsense, '{token}'",
+        "SELECT 1; SELECT '{token}'::DATE",
+        "SELEC '{token}'",
+    ],
+)
+def test_an_error_does_not_hold_the_token(cells: Cells, ann: Account, sql: str) -> None:
+    cells.shell.user_ns["settings"] = {"motherduck_token": ann.token}
+    error = cells.sql("md:my_db --config settings", sql.format(token=ann.token))
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:
+        seen.append(error)
+        error = error.__cause__ or error.__context__
+    text = "".join("".join(traceback.format_exception(one, chain=True)) + repr(one.args) for one in seen)
+    assert "Error" in text
+    for part in (ann.token, *ann.token.split(".")):
+        assert part not in text + cells.printed.replace(sql, "")
+
+
+def test_a_token_in_a_cell_warns_once_and_is_not_in_the_history(
+    cells: Cells, ann: Account, bob: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager = cells.shell.history_manager
+    warned = 0
+    for account in (ann, bob, ann):
+        cells.run(f"%%mdsql md:my_db?motherduck_token={account.token}\n{OWNER}", store_history=True)
+        warned += cells.printed.count("This cell holds a MotherDuck token")
+    assert warned == 1
+    manager.writeout_cache()
+    stored = manager.db.execute("SELECT source, source_raw FROM history").fetchall()
+    everything = repr([stored, manager.input_hist_raw, manager.input_hist_parsed, cells.shell.user_ns["In"]])
+    assert "motherduck_token=***" in everything
+    for part in (*ann.token.split(".")[1:], *bob.token.split(".")[1:]):
+        assert part not in everything
+    cells.run(f"%mdsql {in_lower(cells, ann.token, monkeypatch)} --alias mine")
+    cells.email("@mine")
+    assert "This cell holds" not in cells.printed  # an alias is no token
+
+
+# Troubles of the service
+
+
+@pytest.mark.parametrize(
+    ("outage", "message"),
+    [
+        ("no extension", "could not download its MotherDuck extension"),
+        ("no network", "MotherDuck cannot be reached from here"),
+        ("too new", "has DuckDB v2.0.0, which MotherDuck does not accept yet"),
+        ("too old", "has DuckDB v1.3.2, which MotherDuck no longer accepts"),
+    ],
+)
+def test_an_outage_is_told_with_what_to_do(
+    motherduck: Service, cells: Cells, ann: Account, monkeypatch: pytest.MonkeyPatch, outage: str, message: str
+) -> None:
+    motherduck.be(outage=outage)
+    error = cells.sql(in_lower(cells, ann.token, monkeypatch))
+    assert type(error).__name__ == "ConnectError"
+    assert message in str(error)
+    assert "MotherDuck said: " in "".join(error.__notes__)
+    motherduck.be(outage=None)
+    assert cells.email("md:my_db") == ann.email
+
+
+def test_a_share_that_is_there_and_one_that_is_gone(
+    motherduck: Service, cells: Cells, ann: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = in_lower(cells, ann.token, monkeypatch)
+    cells.sql(line, f"ATTACH '{motherduck.share('farm')}' AS farm")
+    assert cells.sql("", "SELECT number FROM farm.eggs")["number"][0] == 42
+    error = cells.sql("", "ATTACH 'md:_share/gone/0a1b' AS gone")
+    assert "does not exist" in str(error)
+    assert "ask for its present URL" in "".join(error.__notes__)
+
+
+def test_a_lost_connection_comes_back_as_it_was(
+    motherduck: Service, cells: Cells, ann: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_config(cells, ann.token, monkeypatch)
+    cells.shell.user_ns["settings"]["session_name"] = "s3"
+    cells.email("md:my_db --config settings")
+    motherduck.be(down=True)
+    assert type(cells.sql("")).__name__ == "ConnectionLost"
+    motherduck.be(down=False)
+    assert cells.email() == ann.email
+    assert "Connected to md:my_db again" in cells.printed
+    first, second = motherduck.recorded("connect")
+    assert {**first, "pid": 0} == {**second, "pid": 0}
+    assert second["token"] == digest(ann.token)
+    assert cells.whoami()["source"] == "config"
