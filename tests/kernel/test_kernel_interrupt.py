@@ -16,7 +16,7 @@ LONG = {
     "aggregation": "SELECT count(*) FROM (SELECT i % 100003 AS k, sum(i) FROM range(3_000_000_000) r(i) GROUP BY k)",
     "window over a sort": "SELECT sum(s) FROM (SELECT sum(i) OVER (ORDER BY hash(i)) AS s FROM range(40_000_000) r(i))",
     "cross join": "SELECT sum(hash(a.i, b.i) % 7) FROM range(1_000_000) a(i), range(1_000_000) b(i)",
-    "fetch of numbers": "SELECT i, i + 1 AS j, i / 7 AS x FROM range(100_000_000) r(i)",
+    "fetch of numbers": "SELECT i, i + 1 AS j, i / 7 AS x FROM range(40_000_000) r(i)",
     "fetch of text": "SELECT i, 'text ' || i AS t FROM range(50_000_000) r(i)",
     "fetch of objects": "SELECT [i, i + 1] AS l, {'a': i} AS s FROM range(10_000_000) r(i)",
     "create table": "CREATE TABLE copied AS SELECT i, hash(i) AS h, 'text ' || i AS t FROM range(1_000_000_000) r(i)",
