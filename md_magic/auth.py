@@ -169,6 +169,8 @@ def looks_like_token(text: str) -> bool:
 
 def tokens_in(source: str) -> tuple[Secret, ...]:
     """Return the tokens that a person typed into *source*: whatever is a JWT or is assigned to `motherduck_token`."""
+    if "ey" not in source and "otherduck_token" not in source.lower():  # nearly every cell
+        return ()
     found = [match[0] for match in _JWT.finditer(source)]
     found += [match["value"] for match in _ASSIGNED.finditer(source) if any(map(str.isdigit, match["value"]))]
     return tuple(Secret(text) for text in dict.fromkeys(found))

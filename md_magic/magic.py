@@ -149,6 +149,8 @@ class MdsqlMagics(Magics):
 
     def _open(self, request: Request, variables: Mapping[str, Any]) -> None:
         """Make the target that *request* names current."""
+        if not request.opens and self.session.ready:
+            return
         if request.engine:
             self.session.use_object(
                 request.engine, _variable("--engine", request.engine, variables), alias=request.alias

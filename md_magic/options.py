@@ -56,6 +56,11 @@ class Request:
     quiet: bool = False
     dry_run: bool = False
 
+    @property
+    def opens(self) -> bool:
+        """Whether something is said about where to run."""
+        return bool(self.target or self.engine or self.alias or self.config)
+
 
 class _Parser(argparse.ArgumentParser):
     """An argument parser that raises `OptionError`, instead of ending the kernel."""

@@ -74,6 +74,11 @@ class Session:
         )
         raise TargetError(message + _near(name, self.aliases, "@"))
 
+    @property
+    def ready(self) -> bool:
+        """Whether the current target is open."""
+        return self.current is not None and self.pool.find(self.current) is not None
+
     def use(
         self,
         target: Target | None = None,
