@@ -114,8 +114,8 @@ class Fetched(Generic[T]):
 def from_duckdb(con: duckdb.DuckDBPyConnection, form: Form, *, limit: int | None = None) -> Fetched[Any]:
     """Return the open result of *con* as *form*, with at most *limit* rows.
 
-    The result must be fresh: executed, nothing fetched. With a *limit*, what is left of it is discarded unread. A
-    `reader` takes over *con*; every other form leaves it open.
+    The result must be fresh: executed, nothing fetched. With a *limit*, what is left of it is discarded unread. *con*
+    stays the caller's: a `reader` is one over what was fetched, and `to_reader` streams.
     """
     match form:
         case "pandas":

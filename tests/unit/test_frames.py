@@ -398,7 +398,7 @@ def test_reader_keeps_its_connection_alive(con: duckdb.DuckDBPyConnection) -> No
 @pytest.mark.parametrize("limit", [0, 1, 150_000, 10**6])
 def test_reader_stops_at_the_limit(con: duckdb.DuckDBPyConnection, limit: int) -> None:
     own = con.cursor()
-    reader = from_duckdb(own.execute("SELECT i FROM range(300000) r(i)"), "reader", limit=limit).value
+    reader = to_reader(own.execute("SELECT i FROM range(300000) r(i)"), limit=limit)
     assert reader.read_all().num_rows == min(limit, 300_000)
     assert closed(own)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from conftest import EMAIL
 from playwright.sync_api import expect
-from test_signin import card, no_child_stays, nothing_stays
+from test_card import card, no_child_stays, nothing_stays
 
 if TYPE_CHECKING:
     from collections.abc import Callable
