@@ -1,4 +1,4 @@
-"""Show that `--as reader` consumes a result larger than memory: 20 GB under a limit of 2 GB::
+"""Show that `--as reader` consumes a result larger than memory, by default 20 GB under a limit of 2 GB.
 
     python benchmarks/stream.py --gigabytes 20
 
@@ -28,11 +28,14 @@ def main() -> None:
     shell.run_cell("%mdsql SET threads = 1; SET memory_limit = '500MB'").raise_error()
     resource.setrlimit(resource.RLIMIT_AS, (LIMIT, LIMIT))
     started = time.perf_counter()
-    shell.run_cell(f"%mdsql --as reader -o reader SELECT repeat('x', {ROW - 8}) || i AS t FROM range({rows}) r(i)")
+    sql = f"SELECT repeat('x', {ROW - 8}) || i AS t FROM range({rows}) r(i)"
+    shell.run_cell(f"%mdsql --as reader -o reader {sql}").raise_error()
     total = sum(batch.nbytes for batch in shell.user_ns["reader"])
     took = time.perf_counter() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{total / 1e9:.1f} GB in {took:.0f} s under a limit of {LIMIT / 2**30:.0f} GiB; peak {peak:,.0f} MiB resident")
+    print(
+        f"{total / 1e9:.1f} GB in {took:.0f} s under a limit of {LIMIT / 2**30:.0f} GiB; peak {peak:,.0f} MiB resident"
+    )
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ class Dialect(duckdb_engine.Dialect):
         Every further connection is a cursor of the first: another connection to the same database, in memory as well.
         """
         if self._main is not None:
-            return Connection(self._main.cursor())
+            return Connection(without_progress_bar(self._main.cursor()))
         native = parameters.get("native")
         if native is not None:
             self._main = native
@@ -55,7 +55,7 @@ class Dialect(duckdb_engine.Dialect):
         self._main = duckdb.connect(parameters["database"], config=config)
         for name, value in parameters.get("settings", {}).items():
             self._main.execute(f"SET {identifier(name)} = $value", {"value": revealed(value)})
-        return Connection(self._main)
+        return Connection(without_progress_bar(self._main))
 
     def is_disconnect(self, e: object, connection: object, cursor: object) -> bool:  # noqa: ARG002
         """Keep the connection after every error: PostgreSQL's dialect judges by words, which a query can hold."""
@@ -63,6 +63,14 @@ class Dialect(duckdb_engine.Dialect):
 
 
 registry.register(DIALECT.replace("+", "."), __name__, Dialect.__name__)
+
+
+def without_progress_bar(native: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """Return *native*, which no longer draws DuckDB's bar: in Jupyter that is a widget, dead in the saved notebook."""
+    [on] = native.execute("SELECT current_setting('enable_progress_bar')").fetchone() or (False,)
+    if on:
+        native.execute("SET enable_progress_bar_print = false")
+    return native
 
 
 def identifier(name: str) -> str:

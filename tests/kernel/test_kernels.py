@@ -99,3 +99,9 @@ def test_unloading_closes_everything_and_reloading_starts_anew(
     kernel.run("%mdsql CREATE TABLE gone AS SELECT 1 AS i")
     assert not kernel.run("%reload_ext md_magic").text
     assert "Table with name gone does not exist" in kernel.run("%mdsql FROM gone").text
+
+
+def test_a_long_query_leaves_no_progress_bar_behind(kernel: Kernel) -> None:
+    kernel.run("%mdsql SET threads = 1")
+    reply = kernel.run("%mdsql SELECT count(*) AS n FROM range(40_000) a, range(40_000) b WHERE a.range <> b.range")
+    assert [set(output["data"]) for output in reply.outputs] == [{"text/plain", "text/html"}]
