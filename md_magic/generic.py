@@ -11,7 +11,7 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from md_magic.errors import StatementError
-from md_magic.statement import Parameter, Statement, without_parentheses
+from md_magic.statement import Parameter, Statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,9 +38,6 @@ def read(sql: str, dialect: str) -> list[Statement]:
 
     Raises `StatementError` for text that has no tokens, such as a string that does not end.
     """
-    tokens = _tokens(sql, dialect)
-    for parameter in list(_parameters(sql, tokens, 0)):
-        sql = without_parentheses(sql, parameter.start)
     tokens = _tokens(sql, dialect)
     pieces = list(_pieces(sql, tokens, dialect))
     return [

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from md_magic.statement import Parameter, Statement, without_parentheses
+from md_magic.statement import Parameter, Statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +68,7 @@ class Reader:
         while stop is not None and sql[stop : stop + 1] == ":" and _NAME.match(sql, stop + 1):
             glue = " " if re.search(r"\w\Z", sql[:stop]) else ""  # `x$y` is one name
             start = stop + len(glue)
-            sql = without_parentheses(f"{sql[:stop]}{glue}${sql[stop + 1 :]}", start)
+            sql = f"{sql[:stop]}{glue}${sql[stop + 1 :]}"
             found.append(start)
             stop = self._stop(sql)
             if stop is not None and stop <= start:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Mapping, Sequence
 
 Form = Literal[
     "pandas",  # a DataFrame, as DuckDB's own `.df()` gives it
@@ -59,16 +59,24 @@ class Statement:
     line: int = 0
     """How many lines of the cell stand above this statement's text."""
 
-    def clause(self, bound: Collection[str]) -> str:
-        """Return the text for `sqlalchemy.text()`, with the parameters named in *bound* as `:name`."""
+    def clause(self, values: Mapping[str, object]) -> str:
+        """Return the text for `sqlalchemy.text()`, with the parameters that have one of *values* as `:name`."""
+        bound = [parameter for parameter in self.parameters if parameter.name in values]
+        text = self.text
+        for parameter in bound:
+            if isinstance(values[parameter.name], list):
+                text = without_parentheses(text, parameter.start)
+        return self._clause(text, bound)
+
+    @staticmethod
+    def _clause(text: str, bound: Sequence[Parameter]) -> str:
         parts, done = [], 0
-        for parameter in self.parameters:
-            if parameter.name in bound:
-                parts.append(escape(self.text[done : parameter.start]))
-                glue = " " if parts[-1] and _GLUED.search(parts[-1]) else ""
-                parts.append(f"{glue}:{parameter.name}")
-                done = parameter.start + 1 + len(parameter.name)
-        parts.append(escape(self.text[done:]))
+        for parameter in bound:
+            parts.append(escape(text[done : parameter.start]))
+            glue = " " if parts[-1] and _GLUED.search(parts[-1]) else ""
+            parts.append(f"{glue}:{parameter.name}")
+            done = parameter.start + 1 + len(parameter.name)
+        parts.append(escape(text[done:]))
         return "".join(parts)
 
 

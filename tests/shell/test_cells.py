@@ -337,6 +337,13 @@ def test_parameters_are_bound(shell):
     assert frame.iloc[0].tolist() == ["o'brien; drop table t", True, False, True, "o'brien; drop table t"]
 
 
+@pytest.mark.parametrize("target", ["duckdb:///:memory:", "sqlite://"])
+def test_in_takes_a_list_or_values_in_parentheses(shell, target):
+    shell.variables.update(ids=[1, 3], one=3, none=[])
+    sql = "select 3 in (:ids) as a, 3 in :ids as b, 3 in (:one) as c, 3 in (:one, 4) as d, 3 in (:none) as e"
+    assert shell.sql(sql, target).value.iloc[0].astype(bool).tolist() == [True, True, True, True, False]
+
+
 def test_a_parameter_without_a_variable_is_named(shell):
     shell.variables["limits"] = 5
     ran = shell.sql("create table t(i int); select :limit", error=True)

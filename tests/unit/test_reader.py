@@ -152,7 +152,7 @@ def test_strings_survive_around_a_parameter(reader, connection, before, after):
     quoted = [part.replace("'", "''").replace("\0", "") for part in (before, after)]
     sql = f"select '{quoted[0]}' as a, :x as x, '{quoted[1]}' as b"
     [statement] = reader.read(sql, connection)
-    compiled = str(text(statement.clause({"x"})).compile(dialect=DIALECT)) % dbapi._Placeholders()
+    compiled = str(text(statement.clause({"x": 1})).compile(dialect=DIALECT)) % dbapi._Placeholders()
     assert [parameter.name for parameter in statement.parameters] == ["x"]
     assert connection.execute(compiled, {"x": 1}).fetchall() == [(before.replace("\0", ""), 1, after.replace("\0", ""))]
 
@@ -172,7 +172,6 @@ def test_strings_survive_around_a_parameter(reader, connection, before, after):
         pytest.param("postgresql", "select $$a;:b$$; select 1", ["select $$a;:b$$", " select 1"], [], id="dollars"),
         pytest.param("mysql", "select `a;:b`, :x", ["select `a;:b`, :x"], ["x"], id="mysql backticks"),
         pytest.param("nobody_knows", "select :x; select 2", ["select :x", " select 2"], ["x"], id="unknown dialect"),
-        pytest.param("sqlite", "select 1 where 1 in (:x)", ["select 1 where 1 in  :x "], ["x"], id="list"),
     ],
 )
 def test_other_databases_are_read_by_their_tokens(dialect, sql, texts, names):
