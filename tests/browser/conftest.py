@@ -63,6 +63,8 @@ START = f"""i => {{ const n = {CURRENT}.content; n.deselectAll(); n.activeCellIn
 # Not the kernel's status: with comms on subshells Lab shows "Idle" while the main shell runs a cell.
 DONE = f"""i => {{ const m = {CURRENT}.content.widgets[i].model;
     return m.executionState === 'idle' && m.executionCount !== null && m.executionCount !== m.countBefore }}"""
+COMMAND = """([name, args]) => { window.commandEnded = false;
+    window.jupyterapp.commands.execute(name, args).finally(() => { window.commandEnded = true }) }"""
 CLOSE = """() => { for (const w of [...window.jupyterapp.shell.widgets('main')]) {
     if (w.context) w.context.model.dirty = false; w.close() } }"""
 
@@ -181,9 +183,10 @@ class Notebook:
         page.wait_for_function(READY, arg=name, timeout=60_000)
 
     def command(self, name: str, **arguments: object) -> None:
-        """Run one of Lab's commands and wait for it."""
-        script = "([name, args]) => window.jupyterapp.commands.execute(name, args).then(() => null)"
-        self.page.evaluate(script, [name, arguments])
+        """Run one of Lab's commands and wait for it: not by its promise, for which Playwright would wait for ever."""
+        self.page.bring_to_front()  # a window behind another, which a test has closed, does not draw
+        self.page.evaluate(COMMAND, [name, arguments])
+        self.page.wait_for_function("() => window.commandEnded", timeout=20_000, polling=50)
 
     def start(self, index: int) -> None:
         """Run a cell and do not wait for it."""
