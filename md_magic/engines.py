@@ -169,8 +169,8 @@ class Database:
             return True
         return self.dbapi.native.execute(_PRIVATE).fetchone() is not None
 
-    def sibling(self) -> tuple[sqlalchemy.Connection, duckdb.DuckDBPyConnection]:
-        """Return another connection to the same DuckDB database, and DuckDB's own below it.
+    def sibling(self) -> tuple[sqlalchemy.Connection, duckdb.DuckDBPyConnection] | None:
+        """Return another connection to the same DuckDB database, and DuckDB's own below it; `None` where none is alike.
 
         It has the settings and variables of the notebook's connection; temporary tables, prepared statements and an
         open transaction stay there.
@@ -182,7 +182,11 @@ class Database:
         made = self.engine.connect()
         own: dbapi.Connection = made.connection.dbapi_connection  # type: ignore[assignment] # our engine makes no other
         own.frames = main.frames
-        copy_state(main.native, own.native)
+        try:
+            copy_state(main.native, own.native)
+        except duckdb.Error:  # a variable that no text becomes again, such as a UNION
+            made.close()
+            return None
         return made, own.native
 
     def close(self) -> None:

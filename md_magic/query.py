@@ -173,17 +173,18 @@ def _stream(
 
     What lives in the notebook's connection alone, temporary tables and an open transaction, is read there, at once.
     """
-    if database.has_private_state:
+    own = None if database.has_private_state else database.sibling()
+    if own is None:
         outcome = _run(database, statement, values, form="arrow", limit=limit, keep=True)
         return replace(outcome, value=outcome.value.to_reader())
-    own, native = database.sibling()
+    connection, native = own
     try:
-        own.execute(clause, dict(values))
+        connection.execute(clause, dict(values))
         reader = frames.to_reader(native, limit=limit)
     except BaseException:
-        own.close()
+        connection.close()
         raise
-    weakref.finalize(reader, own.close).atexit = False
+    weakref.finalize(reader, connection.close).atexit = False
     return Outcome(statement, value=reader)
 
 

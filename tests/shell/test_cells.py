@@ -437,6 +437,7 @@ def test_a_reader_of_another_statement_leaves_the_connection_alone(shell, sql):
         "create temp view private as select 1 as a",
         "begin; create temp table private as select 1 as a; commit",
         "-- a comment\nbegin; create table private as select 1 as a",
+        "set variable u = union_value(k := 1); create table private as select 1 as a",
     ],
 )
 def test_a_reader_sees_all_that_the_connection_sees(shell, made):
