@@ -99,7 +99,7 @@ class MdsqlMagics(Magics):
         return self._bound(request, value)
 
     def _value(self, request: Request, sql: str, variables: Mapping[str, Any]) -> Any:  # noqa: ANN401
-        if request.dry_run:
+        if request.mode == "dry_run":
             return self.session.describe_result(sql, variables, self._parameters(request, variables))
         try:
             return self._run(request, sql, variables)
@@ -174,14 +174,14 @@ class MdsqlMagics(Magics):
 
     def _sign_in(self, target: Target | None, needed: SignInRequired | None, **opening: Any) -> None:  # noqa: ANN401
         """Show the card, or what this host has for it, until somebody has signed in to *target*."""
-        from md_magic import credentials, signin  # anywidget and ipywidgets: 300 ms that only a sign-in needs
+        from md_magic import credentials, signin, widgets  # anywidget and ipywidgets: 300 ms that only a sign-in needs
         from md_magic.login import Login
 
         target = target or self.session.resolve("md:")
         keyring = self.remember != "never" and credentials.keyring_works()
         with _because(needed):
             signin.sign_in(
-                signin.host(self.shell),
+                widgets.host(self.shell),
                 start=lambda: Login(user_agent=f"md_magic/{version('md_magic')}"),
                 check=lambda token: self.session.sign_in(target, token, **opening),
                 remember=credentials.remember if keyring else None,

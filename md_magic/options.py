@@ -21,9 +21,13 @@ Action = Literal[
     "run", "help", "connections", "close", "close_all", "databases", "tables", "describe", "login", "logout", "whoami"
 ]
 
+Mode = Literal[
+    "dry_run",  # names and types of the result's columns
+]
+
 _WORD = re.compile(r"""(?:[^\s"']|"[^"]*"|'[^']*'|["'])+""")
 _ASSIGNED = re.compile(r"""\A\s*(?!--|/\*)([^\s'"();,<]+)\s*<<(?!<)""")
-_AS_GIVEN = ("form", "limit", "file", "alias", "engine", "config", "every", "quiet", "dry_run")
+_AS_GIVEN = ("form", "limit", "file", "alias", "engine", "config", "every", "quiet", "mode")
 _USAGE = "%%%%mdsql [TARGET] [options]   with SQL below, or   %%mdsql [options] [TARGET] [SQL]"  # argparse formats it
 _EPILOG = """\
 TARGET is md:my_db, duckdb:///file.duckdb, duckdb:///:memory: (the default), any SQLAlchemy URL, or @alias. Naming one
@@ -54,7 +58,8 @@ class Request:
     config: str | None = None
     every: bool = False
     quiet: bool = False
-    dry_run: bool = False
+    mode: Mode | None = None
+    """What is wanted instead of the result."""
 
     @property
     def opens(self) -> bool:
@@ -106,7 +111,14 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--all", dest="every", action="store_true", help="display the result of every statement, not only of the last"
     )
-    run.add_argument("--dry-run", action="store_true", help="names and types of the result's columns; nothing is run")
+    instead = run.add_mutually_exclusive_group()  # of the result
+    instead.add_argument(
+        "--dry-run",
+        dest="mode",
+        action="store_const",
+        const="dry_run",
+        help="names and types of the result's columns; nothing is run",
+    )
     run.add_argument("--quiet", action="store_true", help="no status line")
     where = made.add_argument_group("connecting")
     where.add_argument("--alias", metavar="NAME", type=_alias, help="name the target, to write @NAME later")

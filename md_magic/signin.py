@@ -6,15 +6,12 @@ A token that is typed into the card travels as a custom message and is in no tra
 from __future__ import annotations
 
 import logging
-import os
 import queue
-import re
-import sys
 import time
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, Self
 
+from md_magic import widgets
 from md_magic.auth import Secret, Token
 from md_magic.credentials import WAYS
 from md_magic.errors import QueryInterrupted, SignInError, SignInRequired
@@ -22,16 +19,10 @@ from md_magic.errors import QueryInterrupted, SignInError, SignInRequired
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Host = Literal[
-    "widgets",  # a notebook with a person in front of it
-    "stdin",  # a kernel with a person, and a front end that may have no widgets: Jupyter console, qtconsole, Spyder
-    "terminal",  # IPython in a terminal
-    "batch",  # nbconvert, papermill, a script, CI: nobody can answer
-]
+    from md_magic.widgets import Host
 
 State = Literal["starting", "waiting", "checking", "signed in", "failed"]
 
-_STATIC = Path(__file__).with_name("static")
 _TICK = 0.1
 """Seconds between two looks at the login; a wait of this length can be interrupted everywhere."""
 
@@ -72,19 +63,6 @@ class Login(Protocol):
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *exception: object) -> None: ...
-
-
-def host(shell: Any) -> Host:  # noqa: ANN401 - any IPython shell; `kernel` and `get_parent` are on a kernel's only
-    """Return what *shell* can show, and whether somebody is there to see it.
-
-    Batch runs are told by the protocol: their requests to run a cell forbid asking for input.
-    """
-    if getattr(shell, "kernel", None) is None:
-        return "terminal" if shell is not None and sys.stdin is not None and sys.stdin.isatty() else "batch"
-    if not shell.get_parent().get("content", {}).get("allow_stdin", False):
-        return "batch"
-    widgets = "JPY_SESSION_NAME" in os.environ or "google.colab" in sys.modules
-    return "widgets" if widgets or any(name.startswith("VSCODE_") for name in os.environ) else "stdin"
 
 
 def sign_in(
@@ -236,7 +214,7 @@ class _Card:
         self._view: dict[str, object] = {
             "reason": reason,
             "remember": remember,
-            "kernel": _kernel_id(),
+            "kernel": widgets.kernel_id(),
             "listens": False,
         }
         self._widget = _widget()
@@ -308,9 +286,7 @@ class _Card:
         self._widget.view = dict(self._view)
 
     def _bundle(self, text: str, html: str | None = None) -> dict[str, object]:
-        view = {"version_major": 2, "version_minor": 1, "model_id": self._widget.model_id}
-        bundle: dict[str, object] = {"application/vnd.jupyter.widget-view+json": view, "text/plain": text}
-        return bundle | ({"text/html": html} if html else {})
+        return widgets.bundle(self._widget, text, html)
 
 
 def _widget() -> Any:  # noqa: ANN401 - its class exists only after the imports
@@ -318,35 +294,15 @@ def _widget() -> Any:  # noqa: ANN401 - its class exists only after the imports
     import traitlets  # see above
 
     class SignInCard(anywidget.AnyWidget):
-        _esm = (_STATIC / "signin.js").read_text(encoding="utf-8")
-        _css = (_STATIC / "signin.css").read_text(encoding="utf-8")
+        _esm = widgets.static("signin.js")
+        _css = widgets.static("signin.css")
         view = traitlets.Dict().tag(sync=True)
 
     widget = SignInCard()
-    _listen_while_busy(widget.comm)
+    widgets.listen_while_busy(widget.comm)
     return widget
-
-
-def _listen_while_busy(comm: Any) -> None:  # noqa: ANN401 - private to ipykernel
-    """Have *comm*'s messages handled on the subshell that they come in on.
-
-    ipykernel 7.4 hands them to the shell that last published on the comm: the main one, which waits for this very card.
-    """
-    if hasattr(comm, "_reply_subshell_for"):
-        comm._reply_subshell_for = lambda _data, default: default  # noqa: SLF001 - there is no public way
 
 
 def _without_messages_of(model: str) -> Callable[[logging.LogRecord], bool]:
     """Return a filter for the `comm` package's logger, which logs each message at DEBUG: one of them is the token."""
     return lambda record: model not in record.getMessage()
-
-
-def _kernel_id() -> str | None:
-    """Return the kernel's id at its Jupyter Server, from the name of the connection file; None elsewhere."""
-    import ipykernel  # only a kernel shows a card
-
-    try:
-        match = re.search(r"kernel-([\da-f-]{36})\.json$", ipykernel.get_connection_file())
-    except RuntimeError:
-        return None
-    return match[1] if match else None

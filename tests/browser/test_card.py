@@ -22,7 +22,7 @@ pytestmark = pytest.mark.browser
 
 # The card by itself: a token is checked as a session checks it, by connecting.
 SETUP = """
-from md_magic import credentials, signin
+from md_magic import credentials, signin, widgets
 from md_magic.errors import SignInError
 from md_magic.login import Login
 
@@ -34,7 +34,7 @@ def check(token):
         raise SignInError("MotherDuck did not accept the token.") from error
 
 def sign_in(**more):
-    where = signin.host(get_ipython())
+    where = widgets.host(get_ipython())
     return signin.sign_in(where, start=more.pop("start", Login), check=check, **more)
 """
 SIGN_IN = "token = sign_in()\ntoken.account, token.source"
@@ -194,7 +194,7 @@ def test_it_follows_the_theme(notebook: Callable[..., Notebook], theme: str, tmp
 
 def test_a_kernel_that_does_not_listen_is_interrupted(motherduck: Service, notebook: Callable[..., Notebook]) -> None:
     """Without its override ipykernel 7.4 behaves as ipykernel 6: no message arrives while the cell runs."""
-    book = notebook(SETUP + "signin._listen_while_busy = lambda comm: None", SIGN_IN, "1 + 1")
+    book = notebook(SETUP + "widgets.listen_while_busy = lambda comm: None", SIGN_IN, "1 + 1")
     book.run(0)
     book.start(1)
     shown = card(book)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from md_magic import signin
+from md_magic import signin, widgets
 from md_magic.errors import QueryInterrupted, SignInError, SignInRequired
 from md_magic.login import Login
 
@@ -77,7 +77,7 @@ def test_hosts(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys, "stdin", stdin)
-    assert signin.host(shell) == expected
+    assert widgets.host(shell) == expected
 
 
 def test_where_nobody_is_the_ways_are_named_and_nothing_is_started() -> None:
@@ -91,7 +91,7 @@ def test_where_nobody_is_the_ways_are_named_and_nothing_is_started() -> None:
 
 @pytest.mark.parametrize("where", ["terminal", "stdin"])
 def test_a_terminal_shows_link_and_code_and_goes_on(
-    motherduck: Service, capsys: pytest.CaptureFixture[str], where: signin.Host
+    motherduck: Service, capsys: pytest.CaptureFixture[str], where: widgets.Host
 ) -> None:
     account = motherduck.add_account(EMAIL)
     checked: list[Token] = []

@@ -1,0 +1,61 @@
+"""What the screens share: which host this is, and what a widget needs in order to live in it."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any, Literal
+
+Host = Literal[
+    "widgets",  # a notebook with a person in front of it
+    "stdin",  # a kernel with a person, and a front end that may have no widgets: Jupyter console, qtconsole, Spyder
+    "terminal",  # IPython in a terminal
+    "batch",  # nbconvert, papermill, a script, CI: nobody can answer
+]
+
+
+def host(shell: Any) -> Host:  # noqa: ANN401 - any IPython shell; `kernel` and `get_parent` are on a kernel's only
+    """Return what *shell* can show, and whether somebody is there to see it.
+
+    Batch runs are told by the protocol: their requests to run a cell forbid asking for input.
+    """
+    if getattr(shell, "kernel", None) is None:
+        return "terminal" if shell is not None and sys.stdin is not None and sys.stdin.isatty() else "batch"
+    if not shell.get_parent().get("content", {}).get("allow_stdin", False):
+        return "batch"
+    widgets = "JPY_SESSION_NAME" in os.environ or "google.colab" in sys.modules
+    return "widgets" if widgets or any(name.startswith("VSCODE_") for name in os.environ) else "stdin"
+
+
+def static(name: str) -> str:
+    """Return the text of the file *name* that is shipped for the browser."""
+    return Path(__file__).with_name("static").joinpath(name).read_text(encoding="utf-8")
+
+
+def bundle(widget: Any, text: str, html: str | None = None) -> dict[str, object]:  # noqa: ANN401 - any widget
+    """Return the MIME bundle that shows *widget*, or *html*, or *text*: the first of them that the host can."""
+    view = {"version_major": 2, "version_minor": 1, "model_id": widget.model_id}
+    made: dict[str, object] = {"application/vnd.jupyter.widget-view+json": view, "text/plain": text}
+    return made | ({"text/html": html} if html else {})
+
+
+def listen_while_busy(comm: Any) -> None:  # noqa: ANN401 - private to ipykernel
+    """Have *comm*'s messages handled on the subshell that they come in on.
+
+    ipykernel 7.4 hands them to the shell that last published on the comm: the main one, which waits for this very card.
+    """
+    if hasattr(comm, "_reply_subshell_for"):
+        comm._reply_subshell_for = lambda _data, default: default  # noqa: SLF001 - there is no public way
+
+
+def kernel_id() -> str | None:
+    """Return the kernel's id at its Jupyter Server, from the name of the connection file; None elsewhere."""
+    import ipykernel  # only a kernel shows a card
+
+    try:
+        match = re.search(r"kernel-([\da-f-]{36})\.json$", ipykernel.get_connection_file())
+    except RuntimeError:
+        return None
+    return match[1] if match else None
