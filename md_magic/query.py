@@ -30,6 +30,9 @@ _DRIVER_ERRORS = (SQLAlchemyError, duckdb.Error, RuntimeError, ValueError, Overf
 """What a statement can raise while it runs or is fetched; the last three come from converting its values."""
 
 _LINE = re.compile(r"\nLINE (\d+): (.*)\n( *)\^")
+_POSITION = re.compile(r'\A([\w ]+) Error: (\{"exception_type":"\1",.*?"position":")(\d+)')
+"""Where an error is, as DuckDB tells it after `SET errors_as_json = true`: in bytes."""
+
 _LOST = re.compile(r"Connection already closed|has been invalidated|closed connection|was detached")
 _REFUSED = re.compile(
     r"(?i)request is not authenticated|invalid motherduck token|jwt (is expired|is not in the form|verification fails)"
@@ -284,7 +287,8 @@ def _within(statement: Statement, before: str, after: str = "") -> Statement:
     """Return *statement* between *before*, a line of its own, and *after*; errors count lines as if it stood alone."""
     moved = tuple(replace(one, start=one.start + len(before)) for one in statement.parameters)
     text = before + (statement.text.rstrip().rstrip(";") if after else statement.text) + after
-    return replace(statement, text=text, parameters=moved, line=statement.line - 1, number=1, of=1)
+    offset = statement.offset - len(before)
+    return replace(statement, text=text, parameters=moved, line=statement.line - 1, offset=offset, number=1, of=1)
 
 
 def _driver_error(error: Exception) -> BaseException:
@@ -343,7 +347,7 @@ def _lost(database: Database, statement: Statement, cause: BaseException) -> boo
 
 
 def _located(text: str, statement: Statement) -> str:
-    """Count DuckDB's `LINE` from the cell's first line, keep its caret in place, and write our parameters as typed."""
+    """Count DuckDB's `LINE` and position from the cell's beginning, and write our parameters as they were typed."""
     for parameter in statement.parameters:
         if parameter.sign == ":":
             text = re.sub(rf"\${parameter.name}\b", f":{parameter.name}", text)
@@ -353,4 +357,5 @@ def _located(text: str, statement: Statement) -> str:
         caret = " " * (len(match[3]) + len(number) - len(match[1]))
         return f"\nLINE {number}: {match[2]}\n{caret}^"
 
-    return _LINE.sub(moved, text) if statement.line else text
+    text = _LINE.sub(moved, text) if statement.line else text
+    return _POSITION.sub(lambda match: f"{match[1]} Error: {match[2]}{int(match[3]) + statement.offset}", text)

@@ -52,8 +52,8 @@ class Reader:
         if len(found) == 1:  # one statement that DuckDB expands into several, such as PIVOT
             return [_statement(sql, parsed, ours)]
         return [
-            _statement(text, parsed, here, number=number, of=len(found), line=line)
-            for number, (text, parsed, here, line) in enumerate(found, 1)
+            _statement(text, parsed, here, number=number, of=len(found), line=line, offset=offset)
+            for number, (text, parsed, here, line, offset) in enumerate(found, 1)
         ]
 
     def _with_dollars(self, sql: str) -> tuple[str, frozenset[int]]:
@@ -109,14 +109,14 @@ def _pieces(sql: str) -> Iterator[str]:
 
 def _statements(
     sql: str, connection: duckdb.DuckDBPyConnection, ours: frozenset[int]
-) -> Iterator[tuple[str, list[duckdb.Statement], frozenset[int], int]]:
-    """Give each statement of *sql*: its text, what DuckDB reads in it, our parameters' offsets, the lines above it."""
-    start = line = 0
+) -> Iterator[tuple[str, list[duckdb.Statement], frozenset[int], int, int]]:
+    """Give each statement of *sql*: text, what DuckDB reads in it, our parameters' offsets, lines and bytes before."""
+    start = line = before = 0
     for text in _pieces(sql):
         end = start + len(text)
         if parsed := connection.extract_statements(text):
-            yield text, parsed, frozenset(offset - start for offset in ours if start <= offset < end), line
-        start, line = end + 1, line + text.count("\n")
+            yield text, parsed, frozenset(at - start for at in ours if start <= at < end), line, before
+        start, line, before = end + 1, line + text.count("\n"), before + len(text.encode()) + 1
 
 
 def _statement(
@@ -127,12 +127,13 @@ def _statement(
     number: int = 1,
     of: int = 1,
     line: int = 0,
+    offset: int = 0,
 ) -> Statement:
     kind = parsed[-1].type.name
     named = any(statement.named_parameters for statement in parsed)
     parameters = tuple(_parameters(text, ours)) if ours or (named and kind != "PREPARE") else ()
     returns = kind in _RETURNING and "returning" in text.lower() and _has_keyword(text, "returning")
-    return Statement(text, kind, parameters, returning=returns, number=number, of=of, line=line)
+    return Statement(text, kind, parameters, returning=returns, number=number, of=of, line=line, offset=offset)
 
 
 def _after_operators(sql: str, start: int) -> tuple[str, list[int]]:

@@ -59,6 +59,9 @@ class Statement:
     line: int = 0
     """How many lines of the cell stand above this statement's text."""
 
+    offset: int = 0
+    """How many bytes of the cell stand before this statement's text: DuckDB counts positions in bytes."""
+
     def clause(self, values: Mapping[str, object]) -> str:
         """Return the text for `sqlalchemy.text()`, with the parameters that have one of *values* as `:name`."""
         bound = [parameter for parameter in self.parameters if parameter.name in values]

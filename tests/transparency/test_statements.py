@@ -20,7 +20,7 @@ PREPARE ins AS INSERT INTO t (i) VALUES ($i);
 PREPARE sel AS SELECT $i AS i, 'x:y' AS s"""
 
 CLEANING = (
-    "RESET GLOBAL python_scan_all_frames; RESET VARIABLE i; DROP SEQUENCE IF EXISTS sq; DROP MACRO IF EXISTS q; PRAGMA disable_verification",
+    "RESET errors_as_json; RESET GLOBAL python_scan_all_frames; RESET VARIABLE i; DROP SEQUENCE IF EXISTS sq; DROP MACRO IF EXISTS q; PRAGMA disable_verification",
     "DROP TABLE IF EXISTS t; DROP TABLE IF EXISTS q; DROP TABLE IF EXISTS commit; DROP TABLE IF EXISTS temp.keep",
 )
 
@@ -173,6 +173,9 @@ FORMER_DEFECTS: dict[str, str] = {
     "lost: invalidated": "SELECT error('has been invalidated')",
     "lost: detached": "SELECT error('was detached')",
     "lost: postgres": "SELECT error('server closed the connection unexpectedly')",
+    # a position was counted from the statement
+    "json error: second statement": "SET errors_as_json = true; SELECT 'é'; SELECT nothere FROM t",
+    "json error: in a string": """SET errors_as_json = true; SELECT error('{"exception_type":1,"position":"1"}')""",
     # `returning` was found in strings and names
     "count: in a string": "INSERT INTO t (s) VALUES ('returning')",
     "count: create table": "CREATE TABLE q AS SELECT 'returning' AS s",
