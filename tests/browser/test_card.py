@@ -91,6 +91,7 @@ def test_denying(motherduck: Service, notebook: Callable[..., Notebook], context
         card(book).get_by_role("link").click()
     with opened.value as page:
         page.get_by_role("button", name="Deny").click()
+        expect(page.get_by_role("heading")).to_have_text("Denied")  # to close in mid-request can hang Playwright
     assert "denied on MotherDuck's page" in book.wait(1)
     nothing_stays(book)
     no_child_stays(motherduck)

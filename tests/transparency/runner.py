@@ -412,9 +412,13 @@ def same(one: Any, other: Any) -> bool:
 
 def _replaced(frame: pd.DataFrame, old: str, new: str) -> pd.DataFrame:
     for i, kind in enumerate(frame.dtypes):
-        if isinstance(kind, pd.StringDtype) and frame.iloc[:, i].str.contains(old, regex=False).any():
+        column = frame.iloc[:, i]
+        if not (isinstance(kind, pd.StringDtype) or kind == np.dtype(object)):  # pandas 2.2 has text as objects
+            continue
+        moved = [value.replace(old, new) if isinstance(value, str) else value for value in column]
+        if any(isinstance(value, str) and old in value for value in column):
             frame = frame.copy()
-            frame.isetitem(i, frame.iloc[:, i].str.replace(old, new, regex=False))
+            frame.isetitem(i, pd.Series(moved, index=column.index, dtype=kind))
     return frame
 
 
