@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
 
     from md_magic.auth import Token
+    from md_magic.interrupt import Running
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +85,12 @@ class Database:
     interrupt: Callable[[], object] | None = field(init=False, repr=False)
     """What stops the running statement, from another thread; `None` where the driver has nothing for it."""
 
+    progress: Callable[[], float] | None = field(init=False, repr=False)
+    """What tells per cent of the running statement, from another thread; `None` where the driver has nothing for it."""
+
+    running: Running | None = field(default=None, init=False, repr=False)
+    """What runs on it, or ran last."""
+
     config: Mapping[str, Any] = field(default_factory=dict, repr=False)
     token: Token | None = None
     """The MotherDuck token that opened it."""
@@ -107,6 +114,12 @@ class Database:
         found, driver = pooled.dbapi_connection, pooled.driver_connection
         self.dbapi = found if isinstance(found, dbapi.Connection) else None
         self.interrupt = getattr(driver, "interrupt", None) or getattr(driver, "cancel", None)
+        self.progress = self.dbapi.native.query_progress if self.dbapi is not None else None
+
+    def show_in(self, running: Running) -> None:
+        """Let *running* tell of what runs here, and stop it."""
+        self.running = running
+        running.on(self.target.name, self.interrupt, self.progress)
 
     def note_temporary(self) -> None:
         """Ask DuckDB for the names of the temporary tables."""
@@ -128,6 +141,18 @@ class Database:
             logger.debug("%s does not answer", self.target.name, exc_info=True)
         else:
             self.in_transaction = len(numbers) == 1
+
+    def transaction_after_stop(self) -> str:
+        """Ask DuckDB what became of the user's transaction when a statement was stopped; empty where none was open."""
+        if self.dbapi is None or not self.in_transaction:
+            return ""
+        try:
+            self.dbapi.native.execute("SELECT 1").fetchall()
+        except duckdb.Error:
+            return "The open transaction was interrupted with it: run ROLLBACK before anything else."
+        self.note_transaction()
+        state = "is still open, with what ran in it before" if self.in_transaction else "has ended"
+        return f"The transaction {state}."
 
     @property
     def state(self) -> str:

@@ -10,11 +10,13 @@
     │       └── SignInRequired  no token is known yet: a person may sign in and try again
     ├── ParameterError          a parameter of the SQL has no value, or one that cannot be bound
     ├── FrameError              a Python variable cannot be used as a table
-    └── StatementError          the database refused a statement; `__cause__` is the driver's error
-        └── ConnectionLost      the connection is gone, and with it what lived in it
+    ├── StatementError          the database refused a statement; `__cause__` is the driver's error
+    │   └── ConnectionLost      the connection is gone, and with it what lived in it
+    └── QueryCancelled          a query was cancelled, by a button or a handle; the connection stays usable
+        └── QueryTimeout        by a time limit; it is a `TimeoutError` as well
 
     KeyboardInterrupt
-    └── QueryInterrupted        a person stopped the cell; the connection stays usable
+    └── QueryInterrupted        the kernel's interrupt stopped the cell; the connection stays usable
 
 `MdMagicError` renders through IPython's documented `_render_traceback_` hook, so that a failed cell
 shows one message and nbclient still sees the failure.
@@ -70,8 +72,19 @@ class ConnectionLost(StatementError):
     """The connection went away before or while the statement ran: the next one needs another connection."""
 
 
+class QueryCancelled(MdMagicError):
+    """Somebody cancelled a query: with the Cancel button, or through its handle. The connection stays usable.
+
+    Not raised for the kernel's interrupt, which is `QueryInterrupted`.
+    """
+
+
+class QueryTimeout(QueryCancelled, TimeoutError):
+    """A query ran for longer than `--timeout`, or the setting, allows. The connection stays usable."""
+
+
 class QueryInterrupted(KeyboardInterrupt):
-    """A person stopped the cell. The connection and its transaction stay usable.
+    """The kernel's interrupt stopped the cell. The connection stays usable.
 
     It is a `KeyboardInterrupt`, so that *Run All* and a loop around `%mdsql` stop as well.
     """

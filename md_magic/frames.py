@@ -17,6 +17,7 @@ import contextlib
 import string
 import warnings
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -29,7 +30,7 @@ import pyarrow.compute as pc
 from md_magic.errors import FrameError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     import polars as pl
     from sqlalchemy import CursorResult
@@ -49,6 +50,8 @@ __all__ = [
 
 T = TypeVar("T")
 Doubles = np.ndarray[Any, np.dtype[np.float64]]
+Count = Callable[[int], object]
+"""What is told of rows that have arrived: how many more."""
 
 _VECTOR = 2048
 """Rows of one DuckDB vector: the unit of `fetch_df_chunk`."""
@@ -111,27 +114,32 @@ class Fetched(Generic[T]):
     """Whether there were more rows than the limit. False where no limit was given."""
 
 
-def from_duckdb(con: duckdb.DuckDBPyConnection, form: Form, *, limit: int | None = None) -> Fetched[Any]:
+def from_duckdb(
+    con: duckdb.DuckDBPyConnection, form: Form, *, limit: int | None = None, count: Count | None = None
+) -> Fetched[Any]:
     """Return the open result of *con* as *form*, with at most *limit* rows.
 
     The result must be fresh: executed, nothing fetched. With a *limit*, what is left of it is discarded unread. *con*
-    stays the caller's: a `reader` is one over what was fetched, and `to_reader` streams.
+    stays the caller's: a `reader` is one over what was fetched, and `to_reader` streams. *count* is told of rows as
+    they arrive, on the roads on which they do so in batches: all but `.df()` and `dict` without a limit.
     """
     match form:
         case "pandas":
-            return to_pandas(con, limit=limit)
+            return to_pandas(con, limit=limit, count=count)
         case "polars":
-            return to_polars(con, limit=limit)
+            return to_polars(con, limit=limit, count=count)
         case "arrow":
-            return to_arrow(con, limit=limit)
+            return to_arrow(con, limit=limit, count=count)
         case "dict":
             return to_dict(con, limit=limit)
         case "reader":  # of what is fetched already: *con* is the caller's, and a stream would keep it
-            fetched = to_arrow(con, limit=limit)
+            fetched = to_arrow(con, limit=limit, count=count)
             return Fetched(fetched.value.to_reader(), more=fetched.more)
 
 
-def to_pandas(con: duckdb.DuckDBPyConnection, *, limit: int | None = None) -> Fetched[pd.DataFrame]:
+def to_pandas(
+    con: duckdb.DuckDBPyConnection, *, limit: int | None = None, count: Count | None = None
+) -> Fetched[pd.DataFrame]:
     """Return the open result of *con* as the DataFrame that `con.df()` would give, sooner."""
     types = [column[1].id for column in con.description]
     if limit is None and _PLAIN.issuperset(types):
@@ -140,16 +148,18 @@ def to_pandas(con: duckdb.DuckDBPyConnection, *, limit: int | None = None) -> Fe
         with _quiet(types):
             return _limited(con, types, limit)
     if _profits(types) and (text := _arrow_text()) is not None:
-        return Fetched(_by_arrow(con, text, release=not _TEXT.issuperset(types)))
+        return Fetched(_by_arrow(con, text, release=not _TEXT.issuperset(types), count=count))
     with _quiet(types):
         return Fetched(con.df())
 
 
-def to_arrow(con: duckdb.DuckDBPyConnection, *, limit: int | None = None) -> Fetched[pa.Table]:
+def to_arrow(
+    con: duckdb.DuckDBPyConnection, *, limit: int | None = None, count: Count | None = None
+) -> Fetched[pa.Table]:
     """Return the open result of *con* as an Arrow table, as DuckDB names and types it."""
     reader = _opened(con, _LARGE_BATCH, limit)
     batches, rows = [], 0
-    for batch in _batches(reader):
+    for batch in _batches(reader, count):
         batches.append(batch)
         rows += batch.num_rows
         if limit is not None and rows > limit:
@@ -159,13 +169,15 @@ def to_arrow(con: duckdb.DuckDBPyConnection, *, limit: int | None = None) -> Fet
     return Fetched(table.slice(0, limit), more=limit is not None and rows > limit)
 
 
-def to_polars(con: duckdb.DuckDBPyConnection, *, limit: int | None = None) -> Fetched[pl.DataFrame]:
+def to_polars(
+    con: duckdb.DuckDBPyConnection, *, limit: int | None = None, count: Count | None = None
+) -> Fetched[pl.DataFrame]:
     """Return the open result of *con* as a Polars DataFrame over the same buffers.
 
     Raises `FrameError` if Polars is not installed, before anything is fetched, or if it lacks one of the types.
     """
     _polars()
-    fetched = to_arrow(con, limit=limit)
+    fetched = to_arrow(con, limit=limit, count=count)
     return Fetched(_polars_frame(fetched.value), more=fetched.more)
 
 
@@ -190,19 +202,22 @@ def to_reader(con: duckdb.DuckDBPyConnection, *, limit: int | None = None) -> pa
     return reader
 
 
-def from_cursor(result: CursorResult[Any], form: Form, *, limit: int | None = None) -> Fetched[Any]:
+def from_cursor(
+    result: CursorResult[Any], form: Form, *, limit: int | None = None, count: Count | None = None
+) -> Fetched[Any]:
     """Return the rows of a SQLAlchemy *result* of any dialect as *form*, with at most *limit* rows.
 
     Columns are typed by their values, and a frame has the dtypes that `.df()` gives the same values: integers with
     NULLs are `Int64`, decimals `float64`, dates and times `datetime64[us]`; what has no dtype stays Python objects.
     Raises `FrameError` if an Arrow column would have to mix types. A `reader` keeps *result* open until its end.
+    *count* is told of rows as they arrive.
     """
     names = unique_names(list(result.keys()))
     if form == "polars":
         _polars()
     if form == "reader":
         return Fetched(_cursor_reader(result, names, limit))
-    rows = result.fetchall() if limit is None else result.fetchmany(limit + 1)
+    rows = _all_rows(result, count) if limit is None else result.fetchmany(limit + 1)
     result.close()
     fetched = _columns(rows, names, limit)
     if form == "dict":
@@ -246,7 +261,9 @@ def _arrow_text() -> pd.StringDtype | None:
     return dtype if isinstance(dtype, pd.StringDtype) and dtype.storage == "pyarrow" else None
 
 
-def _by_arrow(con: duckdb.DuckDBPyConnection, text: pd.StringDtype, *, release: bool) -> pd.DataFrame:
+def _by_arrow(
+    con: duckdb.DuckDBPyConnection, text: pd.StringDtype, *, release: bool, count: Count | None
+) -> pd.DataFrame:
     """Return the open result of *con* by the Arrow road.
 
     The buffers of one batch are freed together, so a text column would keep the numbers that were fetched beside it.
@@ -255,7 +272,7 @@ def _by_arrow(con: duckdb.DuckDBPyConnection, text: pd.StringDtype, *, release: 
     names = unique_names([column[0] for column in con.description])
     reader = _opened(con, _BATCH, None)
     pieces: list[list[pa.Array]] = [[] for _ in names]
-    for batch in _batches(reader):
+    for batch in _batches(reader, count):
         for arrays, array in zip(pieces, batch.columns, strict=True):
             arrays.append(_detached(array) if release else array)
     columns = [
@@ -449,14 +466,16 @@ def _streamed(
                 return
 
 
-def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-    """Give the batches of DuckDB's *reader*, with DuckDB's own errors."""
+def _batches(reader: pa.RecordBatchReader, count: Count | None = None) -> Iterator[pa.RecordBatch]:
+    """Give the batches of DuckDB's *reader*, with DuckDB's own errors; *count* is told the rows of each."""
     while True:
         with _own_errors():
             try:
                 batch = reader.read_next_batch()
             except StopIteration:
                 return
+        if count is not None:
+            count(batch.num_rows)
         yield batch
 
 
@@ -571,6 +590,15 @@ def _cursor_reader(result: CursorResult[Any], names: list[str], limit: int | Non
                 yield pa.record_batch(arrays, schema=head.schema)
 
     return pa.RecordBatchReader.from_batches(head.schema, batches())
+
+
+def _all_rows(result: CursorResult[Any], count: Count | None) -> list[Any]:
+    rows: list[Any] = []
+    for portion in _portions(result, None):
+        rows += portion
+        if count is not None:
+            count(len(portion))
+    return rows
 
 
 def _portions(result: CursorResult[Any], limit: int | None) -> Iterator[Sequence[Any]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, needs_local_scope, no_var_expand
 from IPython.display import display
-from traitlets import Dict, Enum, Int, Unicode, observe
+from traitlets import Dict, Enum, Float, Int, TraitError, Unicode, observe, validate
 
 from md_magic import auth, history, options
 from md_magic.errors import MdMagicError, OptionError, SignInRequired
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from md_magic.auth import Secret
+    from md_magic.interrupt import Running
     from md_magic.options import Request
     from md_magic.query import Outcome
     from md_magic.session import Session
@@ -44,6 +45,12 @@ class MdsqlMagics(Magics):
         None,
         allow_none=True,
         help="Rows that pandas shows before it shortens a frame (its display.max_rows); None leaves pandas alone.",
+    ).tag(config=True)
+    progress_after = Float(
+        0.5, help="Seconds for which a query runs before its progress is shown, and a status line when it ends."
+    ).tag(config=True)
+    timeout = Float(
+        None, allow_none=True, help="Seconds after which a cell's queries are cancelled, unless --timeout says others."
     ).tag(config=True)
     remember = Enum(
         ["never", "ask", "always"],
@@ -94,9 +101,19 @@ class MdsqlMagics(Magics):
         texts = [_file(request.file)] if request.file else []
         texts += [request.sql] if request.sql.strip() or not texts else []
         value = None
-        for sql in texts:  # a file, then the cell below it
-            value = self._value(request, sql, variables)
+        with self._one_cell(request):
+            for sql in texts:  # a file, then the cell below it
+                value = self._value(request, sql, variables)
         return self._bound(request, value)
+
+    def _one_cell(self, request: Request) -> contextlib.AbstractContextManager[Running]:
+        """Let all that the cell runs within the block share one clock, one time limit and one Cancel."""
+        from md_magic.interrupt import Limit, Running  # with the session: it is made by now
+
+        limit = Limit(self.timeout, f"the setting MdsqlMagics.timeout = {self.timeout:g}") if self.timeout else None
+        if request.timeout is not None:
+            limit = Limit(request.timeout, f"--timeout {request.timeout:g}")
+        return self.session.one_cell(Running(limit=limit, after=self.progress_after))
 
     def _value(self, request: Request, sql: str, variables: Mapping[str, Any]) -> Any:  # noqa: ANN401
         if request.mode == "dry_run":
@@ -261,6 +278,14 @@ class MdsqlMagics(Magics):
         """Return what a Python expression in the calling scope would see, without the builtins."""
         namespace: dict[str, Any] = self.shell.user_ns
         return namespace if local_ns is None or local_ns is namespace else {**namespace, **local_ns}
+
+    @validate("timeout", "progress_after")
+    def _check_seconds(self, proposal: Mapping[str, Any]) -> float | None:
+        name, value = proposal["trait"].name, proposal["value"]
+        if value is None or value > 0 or (name == "progress_after" and value == 0):
+            return cast("float | None", value)
+        message = f"{name} is a number of seconds above 0{' or None' * (name == 'timeout')}, and {value!r} is not."
+        raise TraitError(message)
 
     @observe("max_rows_displayed")
     def _limit_display(self, change: Mapping[str, Any]) -> None:

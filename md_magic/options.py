@@ -9,7 +9,9 @@ import argparse
 import difflib
 import functools
 import keyword
+import math
 import re
+import threading
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NoReturn, get_args
 
@@ -27,7 +29,7 @@ Mode = Literal[
 
 _WORD = re.compile(r"""(?:[^\s"']|"[^"]*"|'[^']*'|["'])+""")
 _ASSIGNED = re.compile(r"""\A\s*(?!--|/\*)([^\s'"();,<]+)\s*<<(?!<)""")
-_AS_GIVEN = ("form", "limit", "file", "alias", "engine", "config", "every", "quiet", "mode")
+_AS_GIVEN = ("form", "limit", "timeout", "file", "alias", "engine", "config", "every", "quiet", "mode")
 _USAGE = "%%%%mdsql [TARGET] [options]   with SQL below, or   %%mdsql [options] [TARGET] [SQL]"  # argparse formats it
 _EPILOG = """\
 TARGET is md:my_db, duckdb:///file.duckdb, duckdb:///:memory: (the default), any SQLAlchemy URL, or @alias. Naming one
@@ -49,6 +51,9 @@ class Request:
     out: str | None = None
     form: Form | None = None
     limit: int | None = None
+    timeout: float | None = None
+    """Seconds."""
+
     parameters: tuple[tuple[str, str], ...] = ()
     """Names and Python expressions of `--param`."""
 
@@ -119,7 +124,13 @@ def parser() -> argparse.ArgumentParser:
         const="dry_run",
         help="names and types of the result's columns; nothing is run",
     )
-    run.add_argument("--quiet", action="store_true", help="no status line")
+    run.add_argument(
+        "--timeout",
+        metavar="SECONDS",
+        type=_seconds,
+        help="cancel what runs when the cell's queries have taken longer than this, together",
+    )
+    run.add_argument("--quiet", action="store_true", help="no progress, no status line")
     where = made.add_argument_group("connecting")
     where.add_argument("--alias", metavar="NAME", type=_alias, help="name the target, to write @NAME later")
     where.add_argument(
@@ -259,6 +270,17 @@ def _count(text: str) -> int:
     if text.replace("_", "").isdecimal():
         return int(text)
     message = f"--limit: got {text!r}, where a number of rows is needed, such as --limit 1000."
+    raise OptionError(message)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if 0 < seconds < threading.TIMEOUT_MAX:
+        return seconds
+    message = f"--timeout: got {text!r}, where a number of seconds above 0 is needed, such as --timeout 30."
     raise OptionError(message)
 
 

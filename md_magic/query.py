@@ -19,7 +19,7 @@ from md_magic.errors import ConnectionLost, SignInError, StatementError
 from md_magic.statement import Parameter, Statement
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from md_magic.engines import Database
     from md_magic.errors import MdMagicError
@@ -129,10 +129,12 @@ def _run(
         statement = replace(statement, text=masking.PRINTED, kind="SELECT", parameters=())
     clause = sqlalchemy.text(statement.clause(values))
     connection = database.dbapi
+    tell = database.running.count if database.running is not None else None
     if connection is None:
         lists = [name for name, value in values.items() if isinstance(value, list)]
         clause = clause.bindparams(*(sqlalchemy.bindparam(name, expanding=True) for name in lists))
-        return _fetch_other(statement, database.connection.execute(clause, dict(values)), form, limit)
+        result = database.connection.execute(clause, dict(values))
+        return _fetch_other(statement, result, form, limit, tell)
     if form == "reader" and keep and statement.kind == "SELECT" and not guarded:
         return _stream(database, statement, clause, values, limit)
     database.connection.execute(clause, dict(values))
@@ -145,7 +147,7 @@ def _run(
         return Outcome(statement)
     if guarded:
         native = masking.masked(native, database.secrets)
-    fetched = frames.from_duckdb(native, form, limit=limit)
+    fetched = frames.from_duckdb(native, form, limit=limit, count=tell)
     return Outcome(statement, value=fetched.value, limited_to=limit if fetched.more else None)
 
 
@@ -181,20 +183,31 @@ def _stream(
         outcome = _run(database, statement, values, form="arrow", limit=limit, keep=True)
         return replace(outcome, value=outcome.value.to_reader())
     connection, native = own
+    if database.running is not None:
+        database.running.on(database.target.name, native.interrupt, native.query_progress)
     try:
         connection.execute(clause, dict(values))
         reader = frames.to_reader(native, limit=limit)
     except BaseException:
         connection.close()
         raise
+    finally:
+        if database.running is not None:
+            database.show_in(database.running)
     weakref.finalize(reader, connection.close).atexit = False
     return Outcome(statement, value=reader)
 
 
-def _fetch_other(statement: Statement, result: sqlalchemy.CursorResult[Any], form: Form, limit: int | None) -> Outcome:
+def _fetch_other(
+    statement: Statement,
+    result: sqlalchemy.CursorResult[Any],
+    form: Form,
+    limit: int | None,
+    count: Callable[[int], object] | None,
+) -> Outcome:
     if not result.returns_rows:
         return Outcome(statement, changed=result.rowcount if result.rowcount >= 0 else None, rowless=True)
-    fetched = frames.from_cursor(result, form, limit=limit)
+    fetched = frames.from_cursor(result, form, limit=limit, count=count)
     return Outcome(statement, value=fetched.value, limited_to=limit if fetched.more else None)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import os
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +19,15 @@ from md_magic.engines import Database, EnginePool
 from md_magic.errors import (
     ConnectError,
     ConnectionLost,
+    OptionError,
     ParameterError,
+    QueryCancelled,
     QueryInterrupted,
     SignInError,
     SignInRequired,
     TargetError,
 )
-from md_magic.interrupt import InterruptGuard
+from md_magic.interrupt import Running, Watcher
 from md_magic.reader import Reader
 
 if TYPE_CHECKING:
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from md_magic.auth import Token
+    from md_magic.interrupt import Limit
     from md_magic.query import Outcome
     from md_magic.statement import Form, Statement
     from md_magic.target import Target
@@ -55,7 +59,8 @@ class Session:
         self.current: Target | None = None
         self._notify = notify
         self._reader = Reader()
-        self._guard = InterruptGuard()
+        self.watcher = Watcher()
+        self._cell = threading.local()
         self._lost: dict[Target, Database] = {}
 
     # ---- targets ----------------------------------------------------------------------------------------------------
@@ -233,7 +238,7 @@ class Session:
     def close_all(self) -> int:
         """Close every connection; return how many there were."""
         self.current = None
-        self._guard.close()
+        self.watcher.close()
         return self.pool.close_all()
 
     def connections(self) -> pd.DataFrame:
@@ -272,26 +277,44 @@ class Session:
         be parsed or a parameter has no value.
         """
         database = self.use()
-        with self._interruptible(database):
+        with self._interruptible(database) as running:
             statements = self._read(database, sql)
             given = {**variables, **(parameters or {})} if parameters else variables
             values = [_values(statement, given) for statement in statements]
             tables = namespace.tables(variables) if database.target.is_duckdb else {}
             database = self.use()  # reading may have connected anew
+            database.show_in(running)
             for statement, bound in zip(statements, values, strict=True):
-                self._guard.check()
+                running.begin_statement(statement.number, statement.of)
                 keep = every or statement.number == statement.of
                 yield self._run_one(database, statement, bound, tables, form=form, limit=limit, keep=keep)
 
     @contextlib.contextmanager
-    def _interruptible(self, database: Database) -> Iterator[None]:
-        """Within the block, the kernel's interrupt stops what runs on *database*."""
+    def one_cell(self, running: Running) -> Iterator[Running]:
+        """Let what this thread runs within the block be one thing to look at, to limit and to stop: *running*."""
+        self._cell.running = running
         try:
-            with self._guard.armed(self._interrupt if database.interrupt else None):
-                yield
-        except QueryInterrupted as error:
-            if database.in_transaction:
-                error.add_note("The open transaction was interrupted with it: run ROLLBACK before anything else.")
+            yield running
+        finally:
+            self._cell.running = None
+
+    @contextlib.contextmanager
+    def _interruptible(self, database: Database) -> Iterator[Running]:
+        """Within the block, what runs on *database* can be watched, and stopped: see `one_cell` and `Watcher`.
+
+        Raises `OptionError` where a time is limited, and the driver has nothing that stops a query.
+        """
+        running: Running = getattr(self._cell, "running", None) or Running()
+        if running.limit is not None and database.interrupt is None:
+            raise OptionError(_cannot_stop(database, running.limit))
+        try:
+            with database.lock:
+                database.show_in(running)
+                with self.watcher.watching(running):
+                    yield running
+        except (QueryInterrupted, QueryCancelled) as error:
+            if state := database.transaction_after_stop():
+                error.add_note(state)
             raise
 
     def describe_result(
@@ -304,7 +327,7 @@ class Session:
         for statement in statements[-1:]:
             values = _values(statement, {**variables, **(parameters or {})})
             tables = namespace.tables(variables)
-            with database.lock, self._interruptible(database), database.scanning(tables):
+            with self._interruptible(database), database.scanning(tables):
                 columns = query.describe(database, statement, values)
         return catalog.frame(columns, ["column", "type"])
 
@@ -315,11 +338,6 @@ class Session:
             return query.read(self._reader, database, sql)
         except ConnectionLost as error:
             return query.read(self._reader, self._again(database, error), sql)
-
-    def _interrupt(self) -> None:
-        database = self.pool.find(self.current) if self.current else None
-        if database is not None and database.interrupt is not None:
-            database.interrupt()
 
     def _run_one(
         self,
@@ -396,6 +414,13 @@ def _given(name: str, given: Mapping[str, Any]) -> object:
 def _no_value(name: str, given: Mapping[str, Any]) -> str:
     missing = f"The parameter :{name} has no value: there is no Python variable {name!r}."
     return f"{missing} Define it, or run the cell with `--param {name}=...`.{_near(name, given, ':')}"
+
+
+def _cannot_stop(database: Database, limit: Limit) -> str:
+    return (
+        f"{limit.words}: nothing can stop a query on {database.target.name}, because its driver has neither"
+        " `interrupt()` nor `cancel()`. Run the cell without it, or limit the time in the database itself."
+    )
 
 
 def _near(name: str, known: Mapping[str, Any], sign: str) -> str:

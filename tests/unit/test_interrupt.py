@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from md_magic.errors import QueryInterrupted
-from md_magic.interrupt import InterruptGuard
+from md_magic.interrupt import Running, Watcher
 
 LONG = "select count(*) from range(100000000) a, range(1000) b where hash(a.range, b.range) % 7 = 1"
 
@@ -24,9 +24,14 @@ def _interruptible():
     signal.signal(signal.SIGINT, previous)
 
 
+class Guard(Watcher):
+    def armed(self, interrupt, **more):
+        return self.watching(Running(interrupt=interrupt, **more))
+
+
 @pytest.fixture
 def guard():
-    made = InterruptGuard()
+    made = Guard()
     yield made
     made.close()
 
