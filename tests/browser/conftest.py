@@ -148,6 +148,8 @@ class Lab:
             "--LabApp.news_url=",
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
             "--LabApp.extension_manager=readonly",
+            f"--LabApp.extra_labextensions_path={ROOT / 'labextension'}",  # this clone's, not that of an installation
+            f"--JupyterNotebookApp.extra_labextensions_path={ROOT / 'labextension'}",
         ]
 
     def _environment(self) -> dict[str, str]:
