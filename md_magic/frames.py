@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from md_magic.statement import Form
 
 __all__ = [
+    "Batches",
     "Fetched",
     "from_cursor",
     "from_duckdb",
@@ -58,6 +59,12 @@ _VECTOR = 2048
 
 _BATCH = 100_000
 """Rows of one batch of a reader: large enough for numpy, small enough that a reader holds megabytes."""
+
+_CELLS = 2_000_000
+"""Values of one batch that is to be kept elsewhere: some 30 MB, also where it has 500 columns."""
+
+_GROUP = 122_880
+"""Rows of one of DuckDB's row groups on disk."""
 
 _LARGE_BATCH = 1_000_000
 """Rows of one batch of an Arrow table, as in DuckDB's own: a table is held whole, so the fewer the better."""
@@ -112,6 +119,44 @@ class Fetched(Generic[T]):
     value: T
     more: bool = False
     """Whether there were more rows than the limit. False where no limit was given."""
+
+
+class Batches:
+    """The rows of an open result on their way to somewhere else, at most *limit* of them; they can be read once."""
+
+    def __init__(self, reader: pa.RecordBatchReader, *, limit: int | None = None) -> None:
+        """Read *reader* while this is iterated."""
+        self.schema: pa.Schema = reader.schema
+        self.more = False
+        """Whether there were more rows than the limit; known at the end."""
+
+        self.count: Count | None = None
+        """Called with the number of rows of each batch as it comes."""
+
+        self.check: Callable[[], object] = lambda: None
+        """Called before each batch: what it raises ends the reading."""
+
+        self._reader = reader
+        self._left = limit
+
+    @classmethod
+    def of(cls, con: duckdb.DuckDBPyConnection, *, limit: int | None = None) -> Batches:
+        """Return those of the open result of *con*, which must not run anything else until they are read."""
+        rows = min(max(_CELLS // max(len(con.description), 1), _VECTOR), _GROUP)
+        return cls(_opened(con, rows, limit), limit=limit)
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        """Give one batch after the other."""
+        self.check()
+        for batch in _batches(self._reader, self.count):
+            if self._left is not None:
+                self.more = batch.num_rows > self._left
+                batch = batch.slice(0, self._left)  # noqa: PLW2901 - the rest is not wanted
+                self._left -= batch.num_rows
+            yield batch
+            self.check()
+            if self.more:
+                return
 
 
 def from_duckdb(

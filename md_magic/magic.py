@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 from importlib.metadata import version
 from pathlib import Path
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from md_magic.auth import Secret
+    from md_magic.grid import Grids
     from md_magic.interrupt import Running
     from md_magic.options import Request
-    from md_magic.query import Outcome
+    from md_magic.query import Outcome, Sink
     from md_magic.session import Session
     from md_magic.statement import Form
     from md_magic.target import Target
@@ -65,6 +67,7 @@ class MdsqlMagics(Magics):
         """Make the magics of *shell*; its session is made by the first cell."""
         super().__init__(shell)
         self._session: Session | None = None
+        self._grids: Grids | None = None
         self._warned = False
 
     @property
@@ -87,7 +90,9 @@ class MdsqlMagics(Magics):
             raise _without_frames(error) from error.__cause__
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection and every grid."""
+        if self._grids is not None:
+            self._grids.close_all()
         if self._session is not None:
             self._session.close_all()
 
@@ -142,6 +147,7 @@ class MdsqlMagics(Magics):
             form=request.form or cast("Form", self.format),
             limit=request.limit,
             every=request.every,
+            sink=self._sink(request),
         ):
             if request.every and outcome is not None:
                 self._show(outcome, request)
@@ -152,6 +158,20 @@ class MdsqlMagics(Magics):
             return None
         self._show(outcome, request)
         return outcome.value
+
+    def _sink(self, request: Request) -> Sink | None:
+        """Return what makes a grid of a result, where one is asked for; a plain table, where there are no widgets."""
+        if request.mode != "grid":
+            return None
+        from md_magic import grid, widgets  # pyarrow and duckdb, and with them anywidget: only a grid needs them
+
+        if widgets.host(self.shell) != "widgets":
+            return grid.still
+        grids = self._grids = self._grids or grid.Grids()
+        parent = self.shell.get_parent()  # type: ignore[attr-defined] # of a kernel's shell, which a widget's host has
+        cell, run = parent.get("metadata", {}).get("cellId"), parent.get("header", {}).get("msg_id")
+        made = functools.partial(grid.fill, early=request.in_cell and request.out is None)
+        return lambda columns, batches: grids.keep(made(columns, batches), cell=cell, run=run)
 
     def _show(self, outcome: Outcome, request: Request) -> None:
         if not request.quiet and outcome.line:

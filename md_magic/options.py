@@ -25,6 +25,7 @@ Action = Literal[
 
 Mode = Literal[
     "dry_run",  # names and types of the result's columns
+    "grid",  # the result as a table to scroll
 ]
 
 _WORD = re.compile(r"""(?:[^\s"']|"[^"]*"|'[^']*'|["'])+""")
@@ -63,6 +64,9 @@ class Request:
     config: str | None = None
     every: bool = False
     quiet: bool = False
+    in_cell: bool = False
+    """Whether it is the line of a cell, whose value is displayed; that of a line may be assigned."""
+
     mode: Mode | None = None
     """What is wanted instead of the result."""
 
@@ -124,6 +128,13 @@ def parser() -> argparse.ArgumentParser:
         const="dry_run",
         help="names and types of the result's columns; nothing is run",
     )
+    instead.add_argument(
+        "--grid",
+        dest="mode",
+        action="store_const",
+        const="grid",
+        help="the result as a table to scroll, sort and filter, of which only what is looked at is fetched",
+    )
     run.add_argument(
         "--timeout",
         metavar="SECONDS",
@@ -175,6 +186,7 @@ def parse(line: str, cell: str | None = None) -> Request:
             f"--{request.action.replace('_', '-')} stands on the line alone, and {sql.strip()[:40]!r} stands after it."
         )
         raise OptionError(message)
+    request = replace(request, in_cell=True) if cell is not None else request
     if assigned is None:
         return replace(request, sql=sql)
     sql = re.sub(r"\S", " ", assigned[0]) + sql[assigned.end() :]
@@ -195,6 +207,9 @@ def _request(line: str) -> tuple[Request, str]:
     given = vars(parser().parse_args(options))
     if given["engine"] and target:
         message = f"Both --engine {given['engine']} and the target {target} were given: a cell runs on one of them."
+        raise OptionError(message)
+    if given["form"] and given["mode"] == "grid":
+        message = f"Both --as {given['form']} and --grid were given: a result is a frame or a grid."
         raise OptionError(message)
     action, argument = _action(given)
     request = Request(

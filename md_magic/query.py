@@ -6,25 +6,29 @@ import os
 import re
 import weakref
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import duckdb
+import pyarrow as pa
 import sqlalchemy
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from md_magic import frames, masking
+from md_magic import frames, masking, spill
 from md_magic.auth import diagnose, scrub, tokens_in
 from md_magic.engines import clean
 from md_magic.errors import ConnectionLost, SignInError, StatementError
 from md_magic.statement import Parameter, Statement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from md_magic.engines import Database
     from md_magic.errors import MdMagicError
     from md_magic.reader import Reader
     from md_magic.statement import Form
+
+Sink: TypeAlias = "Callable[[Sequence[spill.Column], frames.Batches], object]"
+"""What takes a result's columns and rows instead of a frame, and returns the value in its place."""
 
 _DRIVER_ERRORS = (SQLAlchemyError, duckdb.Error, RuntimeError, ValueError, OverflowError)
 """What a statement can raise while it runs or is fetched; the last three come from converting its values."""
@@ -96,14 +100,16 @@ def run(
     form: Form = "pandas",
     limit: int | None = None,
     keep: bool = True,
+    sink: Sink | None = None,
 ) -> Outcome:
     """Run *statement* with its parameters bound to *values*; fetch at most *limit* rows of its result as *form*.
 
-    With *keep* false the result is computed and thrown away. Raises `StatementError`, from the driver's error, where
-    the database refuses, and `ConnectionLost` where it is no longer there.
+    With *keep* false the result is computed and thrown away; *sink*, if there is one, gets its rows as they come.
+    Raises `StatementError`, from the driver's error, where the database refuses, and `ConnectionLost` where it is no
+    longer there.
     """
     try:
-        outcome = _run(database, statement, values, form=form, limit=limit, keep=keep)
+        outcome = _run(database, statement, values, form=form, limit=limit, keep=keep, sink=sink)
     except _DRIVER_ERRORS as error:
         cause = _driver_error(error)
     else:
@@ -122,6 +128,7 @@ def _run(
     form: Form,
     limit: int | None,
     keep: bool,
+    sink: Sink | None = None,
 ) -> Outcome:
     _refuse_blind_login(database, statement)
     guarded = database.target.is_motherduck and masking.may_tell(statement.text)
@@ -134,8 +141,8 @@ def _run(
         lists = [name for name, value in values.items() if isinstance(value, list)]
         clause = clause.bindparams(*(sqlalchemy.bindparam(name, expanding=True) for name in lists))
         result = database.connection.execute(clause, dict(values))
-        return _fetch_other(statement, result, form, limit, tell)
-    if form == "reader" and keep and statement.kind == "SELECT" and not guarded:
+        return _fetch_other(database, statement, result, form, limit, sink)
+    if form == "reader" and sink is None and keep and statement.kind == "SELECT" and not guarded:
         return _stream(database, statement, clause, values, limit)
     database.connection.execute(clause, dict(values))
     native = connection.native
@@ -147,6 +154,8 @@ def _run(
         return Outcome(statement)
     if guarded:
         native = masking.masked(native, database.secrets)
+    if sink is not None:
+        return _sunk(database, statement, values, native, sink, limit)
     fetched = frames.from_duckdb(native, form, limit=limit, count=tell)
     return Outcome(statement, value=fetched.value, limited_to=limit if fetched.more else None)
 
@@ -198,16 +207,78 @@ def _stream(
     return Outcome(statement, value=reader)
 
 
+def _sunk(
+    database: Database,
+    statement: Statement,
+    values: Mapping[str, Any],
+    native: duckdb.DuckDBPyConnection,
+    sink: Sink,
+    limit: int | None,
+) -> Outcome:
+    """Hand the open result of *native* to *sink*, batch by batch."""
+    columns = [spill.Column(name, str(kind)) for name, kind, *_ in native.description]
+    if any(column.needs_text for column in columns):
+        batches = _in_text(database, statement, values, columns, native, limit)
+    else:
+        batches = frames.Batches.of(native, limit=limit)
+    return _through(database, statement, sink, columns, batches, limit)
+
+
+def _through(
+    database: Database,
+    statement: Statement,
+    sink: Sink,
+    columns: Sequence[spill.Column],
+    batches: frames.Batches,
+    limit: int | None,
+) -> Outcome:
+    """Let *sink* read *batches*, which are counted, and end where somebody stops the cell: the query may have ended."""
+    if database.running is not None:
+        batches.count, batches.check = database.running.count, database.running.check
+    value = sink(columns, batches)
+    return Outcome(statement, value=value, limited_to=limit if batches.more else None)
+
+
+def _in_text(
+    database: Database,
+    statement: Statement,
+    values: Mapping[str, Any],
+    columns: Sequence[spill.Column],
+    native: duckdb.DuckDBPyConnection,
+    limit: int | None,
+) -> frames.Batches:
+    """Return the rows with those columns as text that Arrow cannot hold.
+
+    It is DuckDB's own text for a SELECT, which is run once more within another: nothing of the first has been fetched.
+    """
+    if statement.kind != "SELECT":
+        rows = frames.to_dict(native).value
+        texts = {name: [None if value is None else str(value) for value in found] for name, found in rows.items()}
+        return frames.Batches(pa.table(texts).to_reader(), limit=limit)
+    names = [f"c{at}" for at in range(len(columns))]
+    casts = [f"{name}::VARCHAR" if column.needs_text else name for name, column in zip(names, columns, strict=True)]
+    before = f"SELECT {', '.join(casts)} FROM (\n"  # noqa: S608 - names of ours
+    within = _within(statement, before, f"\n) AS t({', '.join(names)})")
+    database.connection.execute(sqlalchemy.text(within.clause(values)), dict(values))
+    return frames.Batches.of(native, limit=limit)
+
+
 def _fetch_other(
+    database: Database,
     statement: Statement,
     result: sqlalchemy.CursorResult[Any],
     form: Form,
     limit: int | None,
-    count: Callable[[int], object] | None,
+    sink: Sink | None,
 ) -> Outcome:
     if not result.returns_rows:
         return Outcome(statement, changed=result.rowcount if result.rowcount >= 0 else None, rowless=True)
-    fetched = frames.from_cursor(result, form, limit=limit, count=count)
+    if sink is not None:
+        reader = frames.from_cursor(result, "reader").value
+        columns = spill.columns_of(reader.schema)
+        return _through(database, statement, sink, columns, frames.Batches(reader, limit=limit), limit)
+    tell = database.running.count if database.running is not None else None
+    fetched = frames.from_cursor(result, form, limit=limit, count=tell)
     return Outcome(statement, value=fetched.value, limited_to=limit if fetched.more else None)
 
 

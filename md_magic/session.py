@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from md_magic.auth import Token
     from md_magic.interrupt import Limit
-    from md_magic.query import Outcome
+    from md_magic.query import Outcome, Sink
     from md_magic.statement import Form, Statement
     from md_magic.target import Target
 
@@ -269,12 +269,13 @@ class Session:
         form: Form = "pandas",
         limit: int | None = None,
         every: bool = False,
+        sink: Sink | None = None,
     ) -> Iterator[Outcome]:
         """Run the statements of *sql* on the current target, in order, and give the outcome of each as it ends.
 
         *variables* are the notebook's: its tables can be named, its values bound by `:name`; *parameters* go before
-        them. Only the last result is fetched, unless *every* asks for each. Nothing is run where a statement cannot
-        be parsed or a parameter has no value.
+        them. Only the last result is fetched, unless *every* asks for each; *sink* gets its rows in place of a frame,
+        if there is one. Nothing is run where a statement cannot be parsed or a parameter has no value.
         """
         database = self.use()
         with self._interruptible(database) as running:
@@ -287,7 +288,7 @@ class Session:
             for statement, bound in zip(statements, values, strict=True):
                 running.begin_statement(statement.number, statement.of)
                 keep = every or statement.number == statement.of
-                yield self._run_one(database, statement, bound, tables, form=form, limit=limit, keep=keep)
+                yield self._run_one(database, statement, bound, tables, form=form, limit=limit, keep=keep, sink=sink)
 
     @contextlib.contextmanager
     def one_cell(self, running: Running) -> Iterator[Running]:
@@ -349,10 +350,11 @@ class Session:
         form: Form,
         limit: int | None,
         keep: bool,
+        sink: Sink | None,
     ) -> Outcome:
         try:
             with database.lock, database.scanning(tables):
-                return query.run(database, statement, values, form=form, limit=limit, keep=keep)
+                return query.run(database, statement, values, form=form, limit=limit, keep=keep, sink=sink)
         except SignInError as error:
             self._pass_over(database.token)
             self._forget(database)

@@ -446,6 +446,15 @@ def test_a_result_does_not_hold_the_token(
             assert part not in text
 
 
+def test_a_grid_does_not_hold_the_token(cells: Cells, ann: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = in_lower(cells, ann.token, monkeypatch)
+    for sql in ("SELECT 7 AS n, current_setting('motherduck_token') AS t", "PRAGMA PRINT_MD_TOKEN"):
+        still = cells.sql(f"{line} --grid", sql)
+        text = str(still) + still.html() + repr(still) + cells.printed
+        assert "***" in text
+        assert not [part for part in (ann.token, *ann.token.split(".")) if part in text]
+
+
 @pytest.mark.parametrize(
     "sql",
     [

@@ -1,0 +1,291 @@
+"""A result kept on disk: DuckDB's own text of every type, sorted and filtered as DuckDB does, and nothing left behind."""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+import threading
+import weakref
+from pathlib import Path
+
+import duckdb
+import pytest
+from test_frames import EDGES, TYPES
+
+from md_magic.errors import FrameError
+from md_magic.frames import Batches
+from md_magic.spill import LONGEST, Column, FilterError, Spill, View, zone_of
+
+VALUES = (
+    TYPES
+    | EDGES
+    | {
+        "HUGEINT, largest": "170141183460469231731687303715884105727::HUGEINT - i",
+        "UHUGEINT, largest": "340282366920938463463374607431768211455::UHUGEINT - i",
+        "INTERVAL, mixed": "CASE WHEN i % 3 = 0 THEN NULL ELSE INTERVAL (i) DAY + INTERVAL 2 YEAR END",
+        "sometimes NULL": "CASE WHEN i % 3 = 0 THEN NULL ELSE i END",
+        "the text NULL": "CASE WHEN i % 2 = 0 THEN 'NULL' ELSE NULL END",
+    }
+)
+
+
+@pytest.fixture
+def con():
+    with duckdb.connect() as con:
+        con.execute("CREATE TYPE many AS ENUM (SELECT i::VARCHAR FROM range(300) t(i))")
+        con.execute("CREATE TYPE mixture AS UNION(t VARCHAR, n BIGINT)")
+        yield con
+
+
+@pytest.fixture
+def spilled(con):
+    """Return what keeps the result of a query."""
+    made = []
+
+    def spill(sql):
+        con.execute(sql)
+        columns = [Column(name, str(kind)) for name, kind, *_ in con.description]
+        if any(column.needs_text for column in columns):  # as query does
+            con.execute(f"SELECT COLUMNS(*)::VARCHAR FROM ({sql})")
+        batches = Batches.of(con)
+        made.append(Spill(columns, zone=zone_of(batches.schema)))
+        for batch in batches:
+            made[-1].append(batch)
+        made[-1].finish()
+        return made[-1]
+
+    yield spill
+    for one in made:
+        one.close()
+
+
+def whole(spill, view=View(), first=0, count=10_000):  # noqa: B008 - frozen
+    return spill.page(view, first=first, count=count, left=0, right=len(spill.columns))
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_values_are_duckdbs_own_text_and_sort_as_duckdb_sorts_them(con, spilled, name):
+    con.execute("SET TimeZone = 'Europe/Paris'")
+    sql = f"SELECT {VALUES[name]} AS c FROM range(30) t(i)"
+    spill = spilled(sql)
+
+    def expected(order):
+        cut = f"CASE WHEN length(c::VARCHAR) > {LONGEST} THEN left(c::VARCHAR, {LONGEST}) || '…' ELSE c::VARCHAR END"
+        numbered = f"(SELECT row_number() OVER () AS n, c FROM ({sql}))"
+        return con.execute(f"SELECT {cut} FROM {numbered} ORDER BY {order}").fetchall()
+
+    assert whole(spill).rows == expected("n")
+    if not spill.columns[0].kind.startswith(("VARIANT", "TYPE")):  # these are sorted as text
+        assert whole(spill, View(sort=((0, False),))).rows == expected("c ASC NULLS LAST, n")
+        assert whole(spill, View(sort=((0, True),))).rows == expected("c DESC NULLS LAST, n")
+
+
+@pytest.mark.parametrize(
+    ("typed", "condition"),
+    [
+        ("7", "contains(n::VARCHAR, '7')"),
+        ("> 5", "n > 5"),
+        (">=5", "n >= 5"),
+        ("<-2", "n < -2"),
+        ("<= 2.5", "n <= 2.5"),
+        ("> 2.5", "n > 2.5"),
+        ("= 3", "n = 3"),
+        ("!= 3", "n <> 3"),
+        ("<> 3", "n <> 3"),
+        ("< 1000", "n < 1000"),
+        ("< 99999999999999999999999", "true"),
+        ("< 1e30", "true"),
+        ("> inf", "false"),
+        ("null", "n IS NULL"),
+        ("NOT  Null", "n IS NOT NULL"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["TINYINT", "BIGINT", "HUGEINT", "DECIMAL(9,2)", "DOUBLE"])
+def test_numbers_are_filtered_as_sql_does(con, spilled, typed, condition, kind):
+    sql = f"SELECT (CASE WHEN i % 10 = 4 THEN NULL ELSE i - 20 END)::{kind} AS n FROM range(60) t(i)"
+    expected = con.execute(
+        f"SELECT n::VARCHAR FROM ({sql}) WHERE ({condition}) AND (n IS NOT NULL OR {typed.lower() == 'null'})"
+    ).fetchall()
+    page = whole(spilled(sql), View(filters=((0, typed),)))
+    assert page.rows == expected
+    assert page.total == len(expected)
+
+
+@pytest.mark.parametrize(
+    ("value", "typed", "found"),
+    [
+        ("'Ärger'", "äRG", True),
+        ("'100%'", "0%", True),
+        ("'100x'", "0%", False),
+        ("'a_b'", "a_b", True),
+        ("'axb'", "a_b", False),
+        ("'it''s'", "it's", True),
+        ("'x'); DROP TABLE kept; --'", "'); drop table kept", True),
+        ("'> 5'", '"> 5"', True),
+        ("'null'", '"null"', True),
+        ("'b'", "> a", True),
+        ("'a b'", "=  a b ", True),
+        ("'a\nb'", "a\nb", True),
+        ("DATE '2024-05-01'", "> 2024-04-30", True),
+        ("DATE '2024-05-01'", "2024-05", True),
+        ("TIMESTAMP '2024-05-01 10:00'", ">= 2024-05-01", True),
+        ("true", "= true", True),
+        ("[1, 2]", "= [1, 2]", True),
+        ("{'a': 1}", "a", True),
+        ("'a'::ENUM('b', 'a')", "> b", True),
+        ("'a'::ENUM('b', 'a')", "= b", False),
+        ("UUID '00000000-0000-4000-8000-000000000001'", "= 00000000-0000-4000-8000-000000000001", True),
+        ("'{\"k\": 1}'::JSON", '= {"k": 1}', True),
+        ("0.1::FLOAT", "= 0.1", True),
+        ("NULL", "null", True),
+        ("NULL", "x", False),
+    ],
+)  # fmt: skip
+def test_a_filter_is_a_value_and_never_sql(spilled, value, typed, found):
+    value = value.replace("'x');", "'x'');")
+    assert whole(spilled(f"SELECT {value} AS c"), View(filters=((0, typed),))).total == int(found)
+
+
+@pytest.mark.parametrize(
+    ("kind", "typed", "words"),
+    [
+        ("INTEGER", "> abc", ["c", "'abc'", "number", "INTEGER"]),
+        ("INTEGER", ">", ["missing"]),
+        ("DATE", "> 2024-13-45", ["2024-13-45", "DATE"]),
+        ("ENUM('a')", "= zz", ["'zz'", "ENUM"]),
+        ("BOOLEAN", "= maybe", ["'maybe'", "BOOLEAN"]),
+    ],
+)
+def test_a_filter_that_does_not_fit_says_so(spilled, kind, typed, words):
+    spill = spilled(f"SELECT NULL::{kind} AS c")
+    with pytest.raises(FilterError) as caught:
+        whole(spill, View(filters=((0, typed),)))
+    assert [word for word in words if word not in str(caught.value)] == []
+    assert whole(spill).total == 1
+
+
+def test_several_columns_sort_and_filter_together(con, spilled):
+    sql = "SELECT i % 5 AS a, (i * 7) % 11 AS b, 'x' || i AS c FROM range(500) t(i)"
+    view = View(sort=((0, True), (1, False)), filters=((1, "> 3"), (2, "2")))
+    query = f"SELECT a, b, c, row_number() OVER () AS n FROM ({sql})"
+    ordered = f"SELECT * FROM ({query}) WHERE b > 3 AND contains(c, '2') ORDER BY a DESC, b, n"
+    expected = con.execute(f"SELECT COLUMNS(* EXCLUDE n)::VARCHAR FROM ({ordered})").fetchall()
+    page = whole(spilled(sql), view, first=20, count=30)
+    assert page.rows == expected[20:50]
+    assert page.total == len(expected)
+
+
+def test_a_page_beyond_the_end_is_short(spilled):
+    spill = spilled("SELECT i FROM range(100) t(i)")
+    assert len(whole(spill, first=90, count=50).rows) == 10
+    assert whole(spill, first=100).rows == []
+    assert whole(spill, View(sort=((0, True),)), first=90, count=50).rows[-1] == ("0",)
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+def test_few_rows(spilled, rows):
+    page = whole(spilled(f"SELECT 1 AS a, 'x' AS a, NULL AS A FROM range({rows})"), View(sort=((1, True),)))
+    assert page.rows == [("1", "x", None)] * rows
+
+
+def test_names_are_the_results_own(spilled):
+    spill = spilled('SELECT 1 AS a, 2 AS a, 3 AS "a""; DROP", 5 AS "<b>"')
+    assert [column.name for column in spill.columns] == ["a", "a", 'a"; DROP', "<b>"]
+    assert whole(spill).rows == [("1", "2", "3", "5")]
+
+
+def test_five_hundred_columns_are_read_in_part(spilled):
+    spill = spilled(f"SELECT {', '.join(f'i + {at} AS c{at}' for at in range(500))} FROM range(5000) t(i)")
+    page = spill.page(View(), first=4000, count=2, left=498, right=500)
+    assert page.rows == [("4498", "4499"), ("4499", "4500")]
+
+
+def test_rows_can_be_read_while_others_come(con):
+    con.execute("SELECT i FROM range(1_000_000) t(i)")
+    batches = Batches.of(con)
+    spill = Spill([Column("i", "BIGINT")])
+    seen = [(spill.rows, whole(spill, first=spill.rows - 1, count=9).rows) for batch in batches if spill.append(batch)]
+    spill.finish()
+    assert seen[0] == (122_880, [("122879",)])
+    assert whole(spill, first=999_999).rows == [("999999",)]
+    assert whole(spill, View(sort=((0, True),)), count=1).rows == [("999999",)]
+    spill.close()
+
+
+def test_a_limit_stops_in_the_middle_of_a_batch(con):
+    con.execute("FROM range(1_000_000)")
+    batches = Batches.of(con, limit=130_000)
+    assert sum(batch.num_rows for batch in batches) == 130_000
+    assert batches.more
+    con.execute("FROM range(3)")
+    batches = Batches.of(con, limit=3)
+    assert sum(batch.num_rows for batch in batches) == 3
+    assert not batches.more
+
+
+def test_a_sort_can_be_stopped(spilled):
+    spill = spilled("SELECT hash(i) AS h, hash(i + 1)::VARCHAR AS t FROM range(3_000_000) r(i)")
+    timer = threading.Timer(0.1, spill.interrupt)
+    timer.start()
+    with pytest.raises(FrameError):
+        whole(spill, View(sort=((1, True), (0, True))), count=1)
+    timer.join()
+    assert whole(spill, count=1).total == 3_000_000
+
+
+def test_views_are_remembered_and_old_ones_dropped(spilled):
+    spill = spilled("SELECT i, -i AS j FROM range(1000) t(i)")
+    for number in range(20):
+        assert whole(spill, View(filters=((0, f"> {number}"),))).total == 999 - number
+    [count] = spill._reader.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name LIKE 'order%'").fetchone()
+    assert count == 4
+
+
+def test_a_closed_one_is_deleted_and_says_so(spilled):
+    spill = spilled("SELECT 1")
+    assert Path(spill._folder).exists()
+    spill.close()
+    spill.close()
+    assert not Path(spill._folder).exists()
+    with pytest.raises(FrameError, match="run its cell again"):
+        whole(spill)
+
+
+def test_a_collected_one_is_deleted():
+    spill = Spill([Column("a", "INTEGER")])
+    folder, gone = Path(spill._folder), weakref.ref(spill)
+    del spill
+    gc.collect()
+    assert gone() is None
+    assert not folder.exists()
+
+
+def test_nothing_is_left_when_the_process_ends():
+    code = "from md_magic.spill import Spill, Column; s = Spill([Column('a', 'INTEGER')]); print(s._folder)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not Path(ran.stdout.strip()).exists()
+    assert ran.stderr == ""
+
+
+def test_memory_is_bounded():
+    code = """if True:
+        import duckdb, resource
+        from md_magic.frames import Batches
+        from md_magic.spill import Column, Spill, View
+        con = duckdb.connect(config={"memory_limit": "200MB", "threads": 1})
+        con.execute("SET enable_progress_bar = false")
+        con.execute("SELECT i, hash(i) AS h, 'some text ' || i AS t FROM range(6_000_000) r(i)")
+        columns = [Column(name, str(kind)) for name, kind, *_ in con.description]
+        batches = Batches.of(con)
+        spill = Spill(columns)
+        import pandas
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        for batch in batches:
+            spill.append(batch)
+        spill.finish()
+        spill.page(View(sort=((1, True),)), first=5_000_000, count=100, left=0, right=3)
+        print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+        """
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(ran.stdout) < 600  # the frame would be 700 MB, the sort as much again
