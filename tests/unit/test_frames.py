@@ -429,6 +429,38 @@ def test_reader_gives_more_than_memory_holds() -> None:
     assert int(run.stdout) > 800_000_000
 
 
+PEAK = """
+import sys, duckdb
+from md_magic.frames import to_pandas
+def peak():
+    return int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
+with duckdb.connect(config={"threads": 1}) as con:
+    for rows in (1, 1_000_000):
+        before = peak()
+        con.execute(f"SELECT {sys.argv[2]} FROM range({rows}) r(i)")
+        frame = con.df() if sys.argv[1] == "df" else to_pandas(con).value
+print(peak() - before)
+"""
+LITTLE_TEXT = {
+    "sparse text beside one number": "CASE WHEN i % 1000 = 0 THEN 'text ' || i END, i",
+    "sparse text beside 7 numbers": "CASE WHEN i % 1000 = 0 THEN 'text ' || i END" + ", i" * 7,
+    "sparse text beside 7 decimals": "CASE WHEN i % 1000 = 0 THEN 'text ' || i END" + ", i::DECIMAL(18, 3)" * 7,
+    "NULLs beside one number": "NULL::VARCHAR, i",
+    "NULLs beside 7 numbers": "NULL::VARCHAR" + ", i" * 7,
+    "text alone": "'text ' || i",
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="measures memory as Linux counts it")
+@pytest.mark.parametrize("columns", LITTLE_TEXT.values(), ids=LITTLE_TEXT)
+def test_frame_takes_no_more_memory_than_df(columns: str) -> None:
+    def peak(road: str) -> int:
+        run = subprocess.run([sys.executable, "-c", PEAK, road, columns], capture_output=True, check=True, timeout=60)
+        return int(run.stdout)
+
+    assert peak("ours") <= peak("df")
+
+
 @pytest.fixture
 def sqlite() -> Iterator[Any]:
     engine = create_engine("sqlite://")
