@@ -67,7 +67,7 @@ _GROUP = 122_880
 """Rows of one of DuckDB's row groups on disk."""
 
 _LARGE_BATCH = 1_000_000
-"""Rows of one batch of an Arrow table, as in DuckDB's own: a table is held whole, so the fewer the better."""
+"""Rows of one batch of what is held as fetched, as in DuckDB's own tables: the fewer batches the better."""
 
 _TEXT = frozenset({"varchar"})
 _EXACT = _TEXT | {
@@ -315,7 +315,7 @@ def _by_arrow(
     To *release* them, each column is copied out of its batch, and let go as soon as it is converted.
     """
     names = unique_names([column[0] for column in con.description])
-    reader = _opened(con, _BATCH, None)
+    reader = _opened(con, _BATCH if release else _LARGE_BATCH, None)
     pieces: list[list[pa.Array]] = [[] for _ in names]
     for batch in _batches(reader, count):
         for arrays, array in zip(pieces, batch.columns, strict=True):
