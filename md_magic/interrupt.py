@@ -104,7 +104,7 @@ class Running:
 
         self.limit = limit
         self.after = after
-        self._slow = slow
+        self.slow = slow
         self._interrupt = interrupt
         self._progress = progress
         self._lock = threading.Lock()
@@ -210,8 +210,8 @@ class Running:
             self.stop(Stop(QueryTimeout, f"cancelled by {self.limit.words}"))
         elif self.stopped is not None:
             self._call_interrupt()
-        if elapsed >= self.after and self._slow is not None:
-            slow, self._slow = self._slow, None
+        if elapsed >= self.after and self.slow is not None:
+            slow, self.slow = self.slow, None
             try:
                 slow()
             except Exception:  # a screen that fails must not take the stop button with it

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
+import threading
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -13,7 +14,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, needs_loca
 from IPython.display import display
 from traitlets import Dict, Enum, Float, Int, TraitError, Unicode, observe, validate
 
-from md_magic import auth, history, options
+from md_magic import auth, history, options, progress, widgets
 from md_magic.errors import MdMagicError, OptionError, SignInRequired
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ class MdsqlMagics(Magics):
         self._session: Session | None = None
         self._grids: Grids | None = None
         self._warned = False
+        self._cell = threading.local()
+        self._spoke = False
 
     @property
     def session(self) -> Session:
@@ -76,7 +79,7 @@ class MdsqlMagics(Magics):
         if self._session is None:
             from md_magic.session import Session  # 600 ms of pandas, SQLAlchemy and duckdb; `%load_ext` costs none
 
-            self._session = Session(notify=print, use_keyring=lambda: self.remember != "never")
+            self._session = Session(notify=self._say, use_keyring=lambda: self.remember != "never")
         return self._session
 
     @no_var_expand
@@ -89,6 +92,11 @@ class MdsqlMagics(Magics):
         except MdMagicError as error:
             raise _without_frames(error) from error.__cause__
 
+    def _say(self, line: str) -> None:
+        """Print what must stay on the screen, whatever becomes of the cell."""
+        print(line)
+        self._spoke = True
+
     def close(self) -> None:
         """Close every connection and every grid."""
         if self._grids is not None:
@@ -97,6 +105,7 @@ class MdsqlMagics(Magics):
             self._session.close_all()
 
     def _answer(self, line: str, cell: str | None, local_ns: dict[str, Any] | None) -> Any:  # noqa: ANN401
+        self._spoke = False
         self._keep_secret(auth.tokens_in(f"{line}\n{cell or ''}"))
         request = options.parse(line, cell.removesuffix("\n") if cell else cell)  # IPython ends a cell with a line feed
         variables = self._variables(local_ns)
@@ -106,19 +115,36 @@ class MdsqlMagics(Magics):
         texts = [_file(request.file)] if request.file else []
         texts += [request.sql] if request.sql.strip() or not texts else []
         value = None
-        with self._one_cell(request):
+        with self._one_cell(request, alone=not request.every and self._is_alone(cell)):
             for sql in texts:  # a file, then the cell below it
+                self._show(self._cell.outcome, request)
                 value = self._value(request, sql, variables)
         return self._bound(request, value)
 
-    def _one_cell(self, request: Request) -> contextlib.AbstractContextManager[Running]:
-        """Let all that the cell runs within the block share one clock, one time limit and one Cancel."""
+    @contextlib.contextmanager
+    def _one_cell(self, request: Request, *, alone: bool) -> Iterator[None]:
+        """Let all that the cell runs within the block share one clock, one time limit, one live line and one status."""
         from md_magic.interrupt import Limit, Running  # with the session: it is made by now
 
         limit = Limit(self.timeout, f"the setting MdsqlMagics.timeout = {self.timeout:g}") if self.timeout else None
         if request.timeout is not None:
             limit = Limit(request.timeout, f"--timeout {request.timeout:g}")
-        return self.session.one_cell(Running(limit=limit, after=self.progress_after))
+        running = Running(limit=limit, after=self.progress_after)
+        self._cell.outcome = None
+        live = progress.Live(lambda: widgets.host(self.shell), lambda: _view(running), running.cancel)
+        running.slow = None if request.quiet else live.start
+        try:
+            with self.session.one_cell(running):
+                yield
+        except BaseException:
+            live.over("", alone=alone and not self._spoke)
+            raise
+        live.over("" if request.quiet else _status(self._cell.outcome, running))
+
+    def _is_alone(self, cell: str | None) -> bool:
+        """Whether nothing is shown in the notebook's cell but what this magic shows."""
+        source = self.shell.get_parent().get("content", {}).get("code", "") if hasattr(self.shell, "get_parent") else ""
+        return cell is not None or re.fullmatch(r"\s*(\w+\s*=\s*)?%mdsql\b.*\s*", source) is not None
 
     def _value(self, request: Request, sql: str, variables: Mapping[str, Any]) -> Any:  # noqa: ANN401
         if request.mode == "dry_run":
@@ -134,7 +160,7 @@ class MdsqlMagics(Magics):
         if not found:
             return
         if warn and not self._warned:
-            print(history.WARNING)
+            self._say(history.WARNING)
             self._warned = True
         history.forget(self.shell, found)
 
@@ -156,14 +182,14 @@ class MdsqlMagics(Magics):
             outcome = following
         if outcome is None:
             return None
-        self._show(outcome, request)
+        self._cell.outcome = outcome
         return outcome.value
 
     def _sink(self, request: Request) -> Sink | None:
         """Return what makes a grid of a result, where one is asked for; a plain table, where there are no widgets."""
         if request.mode != "grid":
             return None
-        from md_magic import grid, widgets  # pyarrow and duckdb, and with them anywidget: only a grid needs them
+        from md_magic import grid  # pyarrow and duckdb, and with them anywidget: only a grid needs them
 
         if widgets.host(self.shell) != "widgets":
             return grid.still
@@ -173,8 +199,8 @@ class MdsqlMagics(Magics):
         made = functools.partial(grid.fill, early=request.in_cell and request.out is None)
         return lambda columns, batches: grids.keep(made(columns, batches), cell=cell, run=run)
 
-    def _show(self, outcome: Outcome, request: Request) -> None:
-        if not request.quiet and outcome.line:
+    def _show(self, outcome: Outcome | None, request: Request) -> None:
+        if outcome is not None and not request.quiet and outcome.line:
             print(outcome.line)
 
     def _bound(self, request: Request, value: Any) -> Any:  # noqa: ANN401
@@ -211,7 +237,7 @@ class MdsqlMagics(Magics):
 
     def _sign_in(self, target: Target | None, needed: SignInRequired | None, **opening: Any) -> None:  # noqa: ANN401
         """Show the card, or what this host has for it, until somebody has signed in to *target*."""
-        from md_magic import credentials, signin, widgets  # anywidget and ipywidgets: 300 ms that only a sign-in needs
+        from md_magic import credentials, signin  # anywidget and ipywidgets: 300 ms that only a sign-in needs
         from md_magic.login import Login
 
         target = target or self.session.resolve("md:")
@@ -315,6 +341,29 @@ class MdsqlMagics(Magics):
 
 
 MdsqlMagics.mdsql.__doc__ = f"Run SQL and return its result as a DataFrame.\n\n{options.parser().format_help()}"
+
+
+def _view(running: Running) -> progress.View:
+    return progress.View(
+        target=running.target,
+        elapsed=running.elapsed,
+        percent=running.percent,
+        rows=running.rows,
+        statement=running.statement,
+        of=running.of,
+        stopping=running.stopped is not None,
+    )
+
+
+def _status(outcome: Outcome | None, running: Running) -> str:
+    """Return what there is to say at the end of a cell: for one that was slow, the size, the time and the place too."""
+    line = outcome.line if outcome is not None else ""
+    if not running.is_slow:
+        return line
+    if outcome is not None and not outcome.rowless:
+        line = progress.size(outcome.value)
+        line = line if outcome.limited_to is None else f"the first {line}; there are more"
+    return progress.status(line, running.elapsed, running.target)
 
 
 def _variable(option: str, name: str, variables: Mapping[str, Any]) -> Any:  # noqa: ANN401

@@ -1,0 +1,75 @@
+"""The status line of a slow cell, and that a quick or a quiet one says nothing."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+
+@pytest.fixture
+def slow(shell):
+    """Take every cell for a slow one."""
+    shell.cell("%config MdsqlMagics.progress_after = 0")
+    return shell
+
+
+def said_by(ran):
+    """Return what was printed before the value, which a shell of a terminal prints."""
+    return ran.printed.partition("Out[")[0]
+
+
+@pytest.mark.parametrize(
+    ("sql", "line", "said"),
+    [
+        ("SELECT 1 AS a, 2 AS b FROM range(1234)", "", "1,234 rows × 2 columns"),
+        ("SELECT 1 AS a", "--as arrow", "1 row × 1 column"),
+        ("SELECT 1 AS a", "--as dict", "1 row × 1 column"),
+        ("SELECT range FROM range(9)", "--limit 3", "the first 3 rows × 1 column; there are more"),
+        ("CREATE TABLE t AS SELECT 1 AS a", "", "1 row inserted"),
+        ("SELECT 1; SELECT 2; CREATE TABLE t (a INT)", "", "CREATE done"),
+        ("SELECT 1 AS a", "-o x", "1 row × 1 column"),
+        ("SELECT 1 AS a", "sqlite://", "1 row × 1 column"),
+    ],
+)
+def test_a_slow_cell_ends_with_a_status(slow, sql, line, said):
+    printed = said_by(slow.sql(sql, line))
+    where = "sqlite://" if "sqlite" in line else "duckdb:///:memory:"
+    assert re.fullmatch(re.escape(said) + r" · \d+\.\d s · " + where + "\n", printed), printed
+
+
+def test_a_quiet_cell_says_nothing(slow):
+    assert said_by(slow.sql("CREATE TABLE t AS SELECT 1 AS a", "--quiet")) == ""
+    assert said_by(slow.sql("FROM t", "--quiet")) == ""
+
+
+def test_a_quick_cell_says_what_it_said_before(shell):
+    assert said_by(shell.sql("SELECT 1 AS a")) == ""
+    assert said_by(shell.sql("CREATE TABLE t AS SELECT 1 AS a")) == "1 row inserted\n"
+    assert said_by(shell.sql("SELECT range FROM range(9)", "--limit 3")) == "The first 3 rows; there are more.\n"
+
+
+def test_every_result_is_displayed_and_one_status_ends_the_cell(slow):
+    ran = slow.sql("CREATE TABLE t AS SELECT 1 AS a; SELECT 1 AS a; SELECT 2 AS b", "--all")
+    first, status = said_by(ran).splitlines()
+    assert first == "1 row inserted"
+    assert status.startswith("1 row × 1 column · ")
+    assert len(ran.displayed) == 1
+
+
+def test_a_file_and_the_cell_below_it_are_told_apart(shell, tmp_path):
+    (tmp_path / "q.sql").write_text("CREATE TABLE t AS SELECT 1 AS a")
+    path = tmp_path / "q.sql"
+    assert said_by(shell.sql("INSERT INTO t VALUES (2)", f"--file {path}")) == "1 row inserted\n1 row inserted\n"
+    failed = shell.sql("INSERT INTO nowhere VALUES (2)", f"--file {tmp_path / 'r.sql'}", error=True)
+    assert "r.sql" in failed.message
+
+
+def test_an_error_of_a_slow_cell_is_all_it_says(slow):
+    ran = slow.sql("SELECT error('no') FROM range(3)", error=True)
+    assert ran.printed.startswith("Invalid Input Error: no")
+    assert " s · duckdb" not in ran.printed
+
+
+def test_columns_of_a_dry_run_have_a_status_too(slow):
+    assert said_by(slow.sql("SELECT 1 AS a", "--dry-run")).endswith(" s · duckdb:///:memory:\n")
