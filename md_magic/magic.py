@@ -137,9 +137,11 @@ class MdsqlMagics(Magics):
             with self.session.one_cell(running):
                 yield
         except BaseException:
+            self._cell.outcome = None
             live.over("", alone=alone and not self._spoke)
             raise
-        live.over("" if request.quiet else _status(self._cell.outcome, running))
+        outcome, self._cell.outcome = self._cell.outcome, None  # its value is not ours to keep
+        live.over("" if request.quiet else _status(outcome, running))
 
     def _is_alone(self, cell: str | None) -> bool:
         """Whether nothing is shown in the notebook's cell but what this magic shows."""
