@@ -110,7 +110,7 @@ def compare(columns: str, rows: int, runs: int) -> tuple[float, float]:
 def grown(columns: str, rows: int, road: str) -> float:
     """Return by how many MB fetching raised the high-water mark of a fresh process."""
     command = [sys.executable, __file__, "--rows", str(rows), "--measure", road, "--columns", columns]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
 
 
 def measure(columns: str, rows: int, road: str) -> None:

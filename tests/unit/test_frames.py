@@ -426,7 +426,7 @@ print(sum(batch.nbytes for batch in reader))
 def test_reader_gives_more_than_memory_holds() -> None:
     run = subprocess.run([sys.executable, "-c", STREAM], capture_output=True, text=True, check=False, timeout=120)
     assert run.returncode == 0, run.stderr
-    assert int(run.stdout) > 800_000_000
+    assert int(run.stdout.split()[-1]) > 800_000_000  # after what DuckDB draws for a query of over two seconds
 
 
 PEAK = """
@@ -459,7 +459,7 @@ LITTLE_TEXT = {
 def test_frame_takes_no_more_memory_than_df(columns: str) -> None:
     def peak(road: str) -> int:
         run = subprocess.run([sys.executable, "-c", PEAK, road, columns], capture_output=True, check=True, timeout=60)
-        return int(run.stdout)
+        return int(run.stdout.split()[-1])  # after what DuckDB draws for a query of over two seconds
 
     assert peak("ours") <= peak("df")
 
