@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
+    from md_magic import profile_view
     from md_magic.auth import Secret
     from md_magic.grid import Grids
     from md_magic.interrupt import Running
@@ -149,13 +150,33 @@ class MdsqlMagics(Magics):
         return cell is not None or re.fullmatch(r"\s*(\w+\s*=\s*)?%mdsql\b.*\s*", source) is not None
 
     def _value(self, request: Request, sql: str, variables: Mapping[str, Any]) -> Any:  # noqa: ANN401
-        if request.mode == "dry_run":
-            return self.session.describe_result(sql, variables, self._parameters(request, variables))
+        instead = {
+            "dry_run": self._dry_run,
+            "explain": self._plan,
+            "analyze": self._plan,
+            "profile": self._profile,
+        }
+        make = instead.get(request.mode or "", self._run)
         try:
-            return self._run(request, sql, variables)
+            return make(request, sql, variables)
         except SignInRequired as needed:  # refused while the notebook was open; nothing of the cell has run
             self._sign_in(self.session.current, needed)
-            return self._run(request, sql, variables)
+            return make(request, sql, variables)
+
+    def _dry_run(self, request: Request, sql: str, variables: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a frame
+        return self.session.describe_result(sql, variables, self._parameters(request, variables))
+
+    def _plan(self, request: Request, sql: str, variables: Mapping[str, Any]) -> Any:  # noqa: ANN401 - see Session.plan
+        from md_magic import plan_view, plans  # only a plan is drawn
+
+        run = request.mode == "analyze"
+        plan = self.session.plan(sql, variables, self._parameters(request, variables), run=run)
+        return plan_view.Plan.of(plan) if isinstance(plan, plans.Plan) else plan
+
+    def _profile(self, request: Request, sql: str, variables: Mapping[str, Any]) -> profile_view.Profile:
+        from md_magic import profile_view  # only a profile is drawn
+
+        return profile_view.Profile.of(self.session.profile(sql, variables, self._parameters(request, variables)))
 
     def _keep_secret(self, found: Sequence[Secret], *, warn: bool = True) -> None:
         """Warn once of tokens *found* in a cell's source, and take them out of the history."""

@@ -26,6 +26,9 @@ Action = Literal[
 Mode = Literal[
     "dry_run",  # names and types of the result's columns
     "grid",  # the result as a table to scroll
+    "explain",  # the plan as a tree; nothing is run
+    "analyze",  # the plan with what was measured while the statement ran
+    "profile",  # a card for each column
 ]
 
 _WORD = re.compile(r"""(?:[^\s"']|"[^"]*"|'[^']*'|["'])+""")
@@ -134,6 +137,27 @@ def parser() -> argparse.ArgumentParser:
         action="store_const",
         const="grid",
         help="the result as a table to scroll, sort and filter, of which only what is looked at is fetched",
+    )
+    instead.add_argument(
+        "--explain",
+        dest="mode",
+        action="store_const",
+        const="explain",
+        help="the plan of the last statement as a tree; nothing is run",
+    )
+    instead.add_argument(
+        "--analyze",
+        dest="mode",
+        action="store_const",
+        const="analyze",
+        help="the plan with rows and times: the statement is run, an INSERT, UPDATE or DELETE too, its result dropped",
+    )
+    instead.add_argument(
+        "--profile",
+        dest="mode",
+        action="store_const",
+        const="profile",
+        help="a card for each column of the query, or of the table whose name stands in its place",
     )
     run.add_argument(
         "--timeout",

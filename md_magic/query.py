@@ -17,6 +17,7 @@ from md_magic import frames, masking, spill
 from md_magic.auth import diagnose, scrub, tokens_in
 from md_magic.engines import clean
 from md_magic.errors import ConnectionLost, SignInError, StatementError
+from md_magic.reader import without_semicolon
 from md_magic.statement import Parameter, Statement
 
 if TYPE_CHECKING:
@@ -258,8 +259,8 @@ def _in_text(
     names = [f"c{at}" for at in range(len(columns))]
     casts = [f"{name}::VARCHAR" if column.needs_text else name for name, column in zip(names, columns, strict=True)]
     before = f"SELECT {', '.join(casts)} FROM (\n"  # noqa: S608 - names of ours
-    within = _within(statement, before, f"\n) AS t({', '.join(names)})")
-    database.connection.execute(sqlalchemy.text(within.clause(values)), dict(values))
+    wrapped = within(statement, before, f"\n) AS t({', '.join(names)})")
+    database.connection.execute(sqlalchemy.text(wrapped.clause(values)), dict(values))
     return frames.Batches.of(native, limit=limit)
 
 
@@ -352,25 +353,25 @@ def describe(database: Database, statement: Statement, values: Mapping[str, Any]
         message = f"--dry-run: what {statement.kind} gives is known only when it runs. Nothing was run."
         raise StatementError(message)
     if statement.kind in {"INSERT", "UPDATE", "DELETE", "MERGE_INTO", "COPY"}:
-        run(database, _within(statement, "EXPLAIN\n"), values, form="dict")
+        run(database, within(statement, "EXPLAIN\n"), values, form="dict")
     return []
 
 
 def _described(database: Database, statement: Statement, values: Mapping[str, Any]) -> list[dict[str, str]]:
     try:
-        rows = run(database, _within(statement, "DESCRIBE\n"), values, form="dict").value
+        rows = run(database, within(statement, "DESCRIBE\n"), values, form="dict").value
     except StatementError as error:
         if not isinstance(error.__cause__, duckdb.ParserException):
             raise
-        rows = run(database, _within(statement, "DESCRIBE FROM (\n", "\n)"), values, form="dict").value  # a SHOW, say
+        rows = run(database, within(statement, "DESCRIBE FROM (\n", "\n)"), values, form="dict").value  # a SHOW, say
     pairs = zip(rows["column_name"], rows["column_type"], strict=True)
     return [{"column": name, "type": kind} for name, kind in pairs]
 
 
-def _within(statement: Statement, before: str, after: str = "") -> Statement:
+def within(statement: Statement, before: str, after: str = "") -> Statement:
     """Return *statement* between *before*, a line of its own, and *after*; errors count lines as if it stood alone."""
     moved = tuple(replace(one, start=one.start + len(before)) for one in statement.parameters)
-    text = before + (statement.text.rstrip().rstrip(";") if after else statement.text) + after
+    text = before + (without_semicolon(statement.text) if after else statement.text) + after
     offset = statement.offset - len(before)
     return replace(statement, text=text, parameters=moved, line=statement.line - 1, offset=offset, number=1, of=1)
 

@@ -164,6 +164,25 @@ def _has_keyword(text: str, keyword: str) -> bool:
     )
 
 
+def first_word(text: str) -> str:
+    """Return the first word of *text* that is no comment, in capitals."""
+    raw = text.encode()
+    for offset, kind in duckdb.tokenize(text):
+        if kind != duckdb.token_type.comment:
+            return re.match(r"\w*", raw[offset:].decode())[0].upper()  # type: ignore[index] # it always matches
+    return ""
+
+
+def without_semicolon(text: str) -> str:
+    """Return *text*, one statement, without the semicolons at its end and what stands after them."""
+    raw = text.encode()
+    tokens = [offset for offset, kind in duckdb.tokenize(text) if kind != duckdb.token_type.comment]
+    end = len(raw)
+    while tokens and raw[tokens[-1] : tokens[-1] + 1] == b";":
+        end = tokens.pop()
+    return raw[:end].decode()
+
+
 def _parameters(text: str, ours: frozenset[int]) -> Iterator[Parameter]:
     raw = text.encode()
     for offset, _ in duckdb.tokenize(text):

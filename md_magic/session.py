@@ -10,9 +10,10 @@ import difflib
 import os
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from md_magic import catalog, credentials, generic, namespace, query
+from md_magic import catalog, credentials, generic, namespace, plans, profiles, query
 from md_magic import target as targets
 from md_magic.auth import Secret
 from md_magic.engines import Database, EnginePool
@@ -25,6 +26,7 @@ from md_magic.errors import (
     QueryInterrupted,
     SignInError,
     SignInRequired,
+    StatementError,
     TargetError,
 )
 from md_magic.interrupt import Running, Watcher
@@ -37,9 +39,13 @@ if TYPE_CHECKING:
 
     from md_magic.auth import Token
     from md_magic.interrupt import Limit
+    from md_magic.plans import Plan
+    from md_magic.profiles import Profile
     from md_magic.query import Outcome, Sink
     from md_magic.statement import Form, Statement
     from md_magic.target import Target
+
+T = TypeVar("T")
 
 
 class Session:
@@ -332,6 +338,73 @@ class Session:
                 columns = query.describe(database, statement, values)
         return catalog.frame(columns, ["column", "type"])
 
+    def plan(
+        self, sql: str, variables: Mapping[str, Any], parameters: Mapping[str, Any] | None = None, *, run: bool
+    ) -> Plan | pd.DataFrame:
+        """Return how the last statement of *sql* is run; of a database other than DuckDB, the rows of its EXPLAIN.
+
+        With *run* all statements are run, the last one's result is thrown away, and the plan has rows and times. Else
+        nothing is run, and a last statement that needs what the others would make is an error.
+        """
+
+        def ask(database: Database, statement: Statement, values: Mapping[str, Any]) -> Plan | pd.DataFrame:
+            if not database.target.is_duckdb:
+                asked = plans.other(database.target.dialect, statement, run=run)
+                frame: pd.DataFrame = query.run(database, asked, values).value
+                return frame
+            if run:
+                return plans.analyze(database, statement, values)
+            plan = plans.explain(database, statement, values)
+            note = f"The plan of the last of {statement.of} statements. Nothing was run."
+            return replace(plan, notes=(note, *plan.notes)) if statement.of > 1 else plan
+
+        return self._of_last(
+            sql, variables, parameters, ask, run_others=run, option="--analyze" if run else "--explain"
+        )
+
+    def profile(self, sql: str, variables: Mapping[str, Any], parameters: Mapping[str, Any] | None = None) -> Profile:
+        """Return what the columns of *sql* hold, a query or the name of a table; statements before it are run."""
+        database = self.use()
+        if not database.target.is_duckdb:
+            message = (
+                f"--profile is computed with DuckDB's functions, and {database.target.name} is another database. Fetch"
+                " what you want to look at, `df << SELECT ...`, and run `%mdsql duckdb:///:memory: --profile df`."
+            )
+            raise StatementError(message)
+        return self._of_last(
+            profiles.as_query(sql), variables, parameters, profiles.profile, run_others=True, option="--profile"
+        )
+
+    def _of_last(
+        self,
+        sql: str,
+        variables: Mapping[str, Any],
+        parameters: Mapping[str, Any] | None,
+        ask: Callable[[Database, Statement, Mapping[str, Any]], T],
+        *,
+        run_others: bool,
+        option: str,
+    ) -> T:
+        """Return what *ask* says of the last statement of *sql*; those before it are run, if *run_others*."""
+        database = self.use()
+        with self._interruptible(database) as running:
+            statements = self._read(database, sql)
+            if not statements:
+                message = f"{option} needs a statement, and there is none. Write it below, or after the option."
+                raise StatementError(message)
+            given = {**variables, **(parameters or {})}
+            bound = [(one, _values(one, given)) for one in (statements if run_others else statements[-1:])]
+            tables = namespace.tables(variables) if database.target.is_duckdb else {}
+            database = self.use()  # reading may have connected anew
+            database.show_in(running)
+            for statement, values in bound[:-1]:
+                running.begin_statement(statement.number, statement.of)
+                self._run_one(database, statement, values, tables, form="pandas", limit=None, keep=False, sink=None)
+            last = statements[-1]
+            running.begin_statement(last.number, last.of)
+            with self._noticing(database, last), database.lock, database.scanning(tables):
+                return ask(database, *bound[-1])
+
     def _read(self, database: Database, sql: str) -> list[Statement]:
         if not database.target.is_duckdb:
             return generic.read(sql, database.target.dialect)
@@ -352,9 +425,14 @@ class Session:
         keep: bool,
         sink: Sink | None,
     ) -> Outcome:
+        with self._noticing(database, statement), database.lock, database.scanning(tables):
+            return query.run(database, statement, values, form=form, limit=limit, keep=keep, sink=sink)
+
+    @contextlib.contextmanager
+    def _noticing(self, database: Database, statement: Statement) -> Iterator[None]:
+        """Within the block, a connection that MotherDuck refuses or that is lost is forgotten: the next one is new."""
         try:
-            with database.lock, database.scanning(tables):
-                return query.run(database, statement, values, form=form, limit=limit, keep=keep, sink=sink)
+            yield
         except SignInError as error:
             self._pass_over(database.token)
             self._forget(database)
