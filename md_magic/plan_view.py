@@ -6,6 +6,7 @@ styles are taken away, on GitHub for one. Rows are flat, however deep the plan: 
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 _OPEN = 150
 """Operators that are drawn at once; the others wait below, closed."""
 
-_MOST = 2_000
+_MOST = 1_000
 """Operators that are drawn at all. Every one is in `Plan.operators`."""
 
 _DEEPEST = 25
@@ -46,8 +47,8 @@ _STYLE = """
 & summary { cursor: pointer; list-style: none }
 & summary::-webkit-details-marker { display: none }
 & table summary:hover b { text-decoration: underline dotted }
-& table tr td details pre, & pre { margin: 2px 0 6px 16px; padding: 4px 8px; font-size: 12px; background: rgba(128, 128, 128, .12);
-  color: inherit; white-space: pre-wrap; max-width: 90ch }
+& table tr td details pre, & pre { margin: 2px 0 6px 16px; padding: 4px 8px; font-size: 12px;
+  background: rgba(128, 128, 128, .12); color: inherit; white-space: pre-wrap; max-width: 90ch }
 & .badge { display: inline-block; padding: 0 6px; border: 1px solid; border-radius: 8px; font-size: 11px;
   font-family: var(--jp-ui-font-family, system-ui, sans-serif) }
 & .hot { border-color: #e8590c; background: rgba(232, 89, 12, .22) }
@@ -68,7 +69,8 @@ class Plan(plans.Plan):
 
     def __repr__(self) -> str:
         """Return the tree as text."""
-        tree = table(_rows(self), right=_numbers(self)) if self.operators else [self.text]
+        numbers = frozenset(range(len(_header(self))))
+        tree = [*table(_rows(self), right=numbers), *_left_out(self)] if self.operators else [self.text]
         return "\n".join([*_heading(self), *tree])
 
     def _repr_html_(self) -> str:
@@ -80,13 +82,11 @@ class Plan(plans.Plan):
             )
         rows = list(_html_rows(self))
         shown = _html_table(self, rows[:_OPEN])
-        more = rows[_OPEN:_MOST]
-        if more:
+        if more := rows[_OPEN:]:
             shown += (
                 f"<details><summary>▸ {count(len(more), 'more operator')}</summary>{_html_table(self, more)}</details>"
             )
-        if len(rows) > _MOST:
-            shown += f"<div>{count(len(rows) - _MOST, 'further operator')} not drawn; all are in .operators.</div>"
+        shown += "".join(f"<div>{one}</div>" for one in _left_out(self))
         return f"<div class='md-plan'>{rule('md-plan', _STYLE)}<div>{heading}</div>{shown}</div>"
 
 
@@ -112,33 +112,48 @@ def _heading(plan: Plan) -> list[str]:
     return said
 
 
+def _left_out(plan: Plan) -> list[str]:
+    left = len(plan.operators) - _MOST
+    return [f"{count(left, 'further operator')} not drawn; all are in .operators."] if left > 0 else []
+
+
 def _header(plan: Plan) -> list[str]:
     return ["time", "share", "rows", "estimated"] if plan.analyzed else ["estimated"]
 
 
-def _numbers(plan: Plan) -> frozenset[int]:
-    return frozenset(range(len(_header(plan))))
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One operator as it is drawn."""
+
+    prefix: str
+    operator: Operator
+    figures: list[str]
+    """In the order of the header."""
+
+    share: float
+    hot: bool
+    """Whether it is the costliest."""
+
+
+def _lines(plan: Plan) -> Iterator[_Line]:
+    busy, hot = plan.busy, plan.costliest
+    for prefix, operator in _tree(plan):
+        share = operator.seconds / busy if operator.seconds is not None and busy else None
+        figures = [
+            "" if operator.seconds is None else duration(operator.seconds),
+            "" if share is None else percent(share),
+            "" if operator.rows is None else number(operator.rows),
+            "" if operator.estimated is None else number(operator.estimated),
+        ]
+        yield _Line(prefix, operator, figures if plan.analyzed else figures[-1:], share or 0.0, hot=operator is hot)
 
 
 def _rows(plan: Plan) -> list[list[str]]:
     rows = [[*_header(plan), "operator"]]
-    for prefix, operator in _tree(plan):
-        said = [prefix + _label(operator), *(text for _, text in _badges(plan, operator))]
-        rows.append([*_figures(plan, operator), "  <- ".join([said[0], ", ".join(said[1:])]) if said[1:] else said[0]])
+    for one in itertools.islice(_lines(plan), _MOST):
+        said = ", ".join(text for _, text in _badges(one))
+        rows.append([*one.figures, one.prefix + _label(one.operator) + (f"  <- {said}" if said else "")])
     return rows
-
-
-def _figures(plan: Plan, operator: Operator) -> list[str]:
-    estimated = "" if operator.estimated is None else number(operator.estimated)
-    if not plan.analyzed:
-        return [estimated]
-    share = plan.share(operator)
-    return [
-        "" if operator.seconds is None else duration(operator.seconds),
-        "" if share is None else percent(share),
-        "" if operator.rows is None else number(operator.rows),
-        estimated,
-    ]
 
 
 def _label(operator: Operator) -> str:
@@ -151,18 +166,16 @@ def _brief(operator: Operator) -> str:
     return line(found.replace("\n", ", "), 60)
 
 
-def _badges(plan: Plan, operator: Operator) -> Iterator[tuple[str, str]]:
+def _badges(one: _Line) -> Iterator[tuple[str, str]]:
     """Give what is to be pointed out of an operator: a class of the style, and words."""
-    if operator.side is not None:
-        yield operator.side, _SIDES[operator.side]
-    if operator is plan.costliest:
+    if one.operator.side is not None:
+        yield one.operator.side, _SIDES[one.operator.side]
+    if one.hot:
         yield "hot", "costliest"
-    times = operator.misestimate
+    times = one.operator.misestimate
     if times is not None:
-        yield (
-            "off",
-            f"{number(round(max(times, 1 / times)))} times {'more' if times > 1 else 'fewer'} rows than estimated",
-        )
+        far = number(round(max(times, 1 / times)))
+        yield "off", f"{far} times {'more' if times > 1 else 'fewer'} rows than estimated"
 
 
 def _tree(plan: Plan) -> Iterator[tuple[str, Operator]]:
@@ -196,15 +209,13 @@ def _html_table(plan: Plan, rows: list[str]) -> str:
 
 
 def _html_rows(plan: Plan) -> Iterator[str]:
-    for prefix, operator in _tree(plan):
-        figures = _figures(plan, operator)
-        cells = []
-        for name, figure in zip(_header(plan), figures, strict=True):
-            heat = _heat(plan.share(operator) or 0.0) if name == "share" else ""
-            cells.append(f"<td{heat}>{escaped(figure)}</td>")
-        cells.append(f"<td>{_html_operator(plan, prefix, operator)}</td>")
-        hot = " class='costliest'" if operator is plan.costliest else ""
-        yield f"<tr{hot}>{''.join(cells)}</tr>"
+    header = _header(plan)
+    for one in itertools.islice(_lines(plan), _MOST):
+        cells = [
+            f"<td{_heat(one.share) if name == 'share' else ''}>{escaped(figure)}</td>"
+            for name, figure in zip(header, one.figures, strict=True)
+        ]
+        yield f"<tr{' class=costliest' * one.hot}>{''.join(cells)}<td>{_html_operator(one)}</td></tr>"
 
 
 def _heat(share: float) -> str:
@@ -213,10 +224,11 @@ def _heat(share: float) -> str:
     return f" style='background: linear-gradient(90deg, {colour} {share * 100:.1f}%, transparent {share * 100:.1f}%)'"
 
 
-def _html_operator(plan: Plan, prefix: str, operator: Operator) -> str:
-    badges = "".join(f" <span class='badge {kind}'>{escaped(text)}</span>" for kind, text in _badges(plan, operator))
+def _html_operator(one: _Line) -> str:
+    operator = one.operator
+    badges = "".join(f" <span class='badge {kind}'>{escaped(text)}</span>" for kind, text in _badges(one))
     brief = escaped(_brief(operator))
-    name = f"{prefix.replace(' ', '&nbsp;')}<b>{escaped(operator.name)}</b> {brief}{badges}"
+    name = f"{one.prefix.replace(' ', '&nbsp;')}<b>{escaped(operator.name)}</b> {brief}{badges}"
     if not operator.extra:
         return name
     told = "\n".join(f"{what}: {text}".replace("\n", "\n    ") for what, text in operator.extra.items())

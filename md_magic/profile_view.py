@@ -6,6 +6,7 @@ Static HTML without a script, which stays in the saved notebook; the words are e
 from __future__ import annotations
 
 import datetime as dt
+import math
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
@@ -217,9 +218,10 @@ def _values(column: Column) -> str:
 
 
 def _place(column: Column, value: str) -> tuple[float, str]:
-    if column.family != "number":
-        return 0.0, value
-    return float(value), value
+    try:
+        return (float(value) if column.family == "number" else 0.0), value
+    except ValueError:  # a BIGNUM, cut
+        return math.inf, value
 
 
 def _bar(part: float) -> str:
