@@ -50,7 +50,12 @@ _NO_SHARE_HINT = (
     "The share may have been dropped or renamed, or its owner may have closed it to this account: ask for its present"
     " URL. `LIST SHARES` lists your own."
 )
-_TEMPORARY = re.compile(r"(?i)\btemp(orary)?\b")
+_QUALIFIED = r'(?:(?:\w+|"(?:[^"]|"")+")\s*\.\s*){0,2}(\w+|"(?:[^"]|"")+")'
+_TEMPORARY = re.compile(
+    rf"(?i)\b(?:temp(?:orary)?\s+table\s+(?:if\s+not\s+exists\s+)?|table\s+(?:if\s+not\s+exists\s+)?(?=temp\s*\.)){_QUALIFIED}"
+)
+_DROPPED = re.compile(rf"(?i)\btable\s+(?:if\s+exists\s+)?{_QUALIFIED}")
+"""The table that a statement makes for its connection alone, and the one that it drops."""
 
 _DONE = {
     "INSERT": "inserted",
@@ -116,8 +121,8 @@ def run(
     else:
         _remember(database, statement)
         return outcome
-    if statement.kind == "TRANSACTION":  # a COMMIT that fails ends its transaction
-        database.note_transaction()
+    if statement.kind == "TRANSACTION" and not _begins(statement):  # a COMMIT that fails ends its transaction
+        database.in_transaction = False
     raise _our_error(database, statement, cause) from clean(cause, database.secrets)
 
 
@@ -310,11 +315,27 @@ def _has_success(statement: Statement, native: duckdb.DuckDBPyConnection) -> boo
 
 
 def _remember(database: Database, statement: Statement) -> None:
-    """Note what a statement changed in the state of its connection, for the day on which that is lost."""
+    """Note what a statement changed in the state of its connection, for the day on which that is lost.
+
+    Its words tell. To ask DuckDB would be a query among the user's: in their logs and profiles, and in a transaction
+    the first, which takes its snapshot.
+    """
     if statement.kind == "TRANSACTION":
-        database.note_transaction()
-    elif statement.kind in {"CREATE", "DROP"} and (database.temporary or _TEMPORARY.search(statement.text)):
-        database.note_temporary()
+        database.in_transaction = _begins(statement)
+    elif statement.kind == "CREATE" and (made := _TEMPORARY.search(statement.text)):
+        database.temporary.add(_unquoted(made[1]))
+    elif statement.kind == "DROP" and database.temporary and (dropped := _DROPPED.search(statement.text)):
+        database.temporary.discard(_unquoted(dropped[1]))
+
+
+def _begins(statement: Statement) -> bool:
+    """Whether a statement of transactions is a `BEGIN`; all others end one, even where they fail."""
+    raw = statement.text.encode().lower()
+    return any(raw.startswith((b"begin", b"start"), offset) for offset, _ in duckdb.tokenize(statement.text)[:1])
+
+
+def _unquoted(name: str) -> str:
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name
 
 
 def read(reader: Reader, database: Database, sql: str) -> list[Statement]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
@@ -23,6 +23,8 @@ _MANY = 8
 
 _NO_COLON_AFTER = frozenset({b",", b"(", b"=", b"<", b">", b"+", b"*", b"/", b"|"})
 _NAME = re.compile(r"[^\W\d]\w*")
+_WIDE_SPACE = re.compile("[\u00a0\u2000-\u200b\u202f\u205f\u2060\u3000\ufeff]")
+"""What DuckDB's parser takes for blanks, and its tokenizer for letters."""
 
 
 class Reader:
@@ -96,11 +98,18 @@ class Reader:
         return None
 
 
+def _tokens(sql: str) -> list[tuple[int, Any]]:
+    """Return offset, in bytes, and kind of each token that DuckDB's parser would find in *sql*."""
+    if not sql.isascii():
+        sql = _WIDE_SPACE.sub(lambda space: " " * len(space[0].encode()), sql)
+    return duckdb.tokenize(sql)
+
+
 def _pieces(sql: str) -> Iterator[str]:
     """Give the texts between semicolons, also those that are empty; joined by `;` they are *sql* again."""
     raw = sql.encode()
     start = 0
-    for offset, _ in duckdb.tokenize(sql):  # offsets are in bytes
+    for offset, _ in _tokens(sql):  # offsets are in bytes
         if raw[offset : offset + 1] == b";":
             yield raw[start:offset].decode()
             start = offset + 1
@@ -142,7 +151,7 @@ def _after_operators(sql: str, start: int) -> tuple[str, list[int]]:
     Asking the parser about each of 2,000 parameters would read the whole text 2,000 times.
     """
     raw = sql.encode()
-    tokens = [offset for offset, _ in duckdb.tokenize(sql)]
+    tokens = [offset for offset, _ in _tokens(sql)]
     found = [
         here
         for before, here, after in zip(tokens, tokens[1:], tokens[2:], strict=False)
@@ -159,8 +168,7 @@ def _has_keyword(text: str, keyword: str) -> bool:
     """Whether *keyword* stands in *text* outside strings, quoted names and comments."""
     raw = text.encode().lower()
     return any(
-        kind == duckdb.token_type.keyword and raw.startswith(keyword.encode(), offset)
-        for offset, kind in duckdb.tokenize(text)
+        kind == duckdb.token_type.keyword and raw.startswith(keyword.encode(), offset) for offset, kind in _tokens(text)
     )
 
 
@@ -185,7 +193,7 @@ def without_semicolon(text: str) -> str:
 
 def _parameters(text: str, ours: frozenset[int]) -> Iterator[Parameter]:
     raw = text.encode()
-    for offset, _ in duckdb.tokenize(text):
+    for offset, _ in _tokens(text):
         if raw[offset : offset + 1] != b"$":
             continue
         start = len(raw[:offset].decode())

@@ -92,6 +92,7 @@ def _read(lines: list[str], start: int, end: int, names: Mapping[str, str]) -> I
                 "skip_reload",
                 "no_vector_verification",
                 "noforcestorage",
+                "notwindows",
                 "nothreadsan",
                 "core_functions",
             }:

@@ -191,6 +191,10 @@ FORMER_DEFECTS: dict[str, str] = {
     # a `<<` in a comment was taken for NAME <<
     "shift: in a comment": "-- << :i\nSELECT 1 AS q",
     "shift: in a block": "/*<<*/ SELECT 1 AS q",
+    # a blank that is not ASCII was taken for a letter
+    "wide space: before a dollar quote": "SELECT\u3000$$a;b$$ AS q; SELECT\u00a0$i$:i;$i$ AS q",
+    "wide space: before a parameter": "SELECT 1 AS q; SELECT\u00a0$1 AS q",
+    "wide space: before returning": 'INSERT INTO t (i) VALUES (3)\u2003RETURNING 1::BIGINT AS "Count"',
     # DuckDB saw names of ours among the variables
     "frames: call": "FROM __md_magic_call__",
 }
