@@ -119,13 +119,20 @@ def _pieces(sql: str) -> Iterator[str]:
 def _statements(
     sql: str, connection: duckdb.DuckDBPyConnection, ours: frozenset[int]
 ) -> Iterator[tuple[str, list[duckdb.Statement], frozenset[int], int, int]]:
-    """Give each statement of *sql*: text, what DuckDB reads in it, our parameters' offsets, lines and bytes before."""
+    """Give each statement of *sql*: text, what DuckDB reads in it, our parameters' offsets, lines and bytes before.
+
+    The last has what follows it, semicolons and comments, as `current_query()` shows.
+    """
     start = line = before = 0
+    found: list[tuple[list[duckdb.Statement], int, int, int, int]] = []
     for text in _pieces(sql):
         end = start + len(text)
         if parsed := connection.extract_statements(text):
-            yield text, parsed, frozenset(at - start for at in ours if start <= at < end), line, before
+            found.append((parsed, start, end, line, before))
         start, line, before = end + 1, line + text.count("\n"), before + len(text.encode()) + 1
+    for number, (parsed, start, end, line, before) in enumerate(found, 1):
+        text = sql[start : end if number < len(found) else None]
+        yield text, parsed, frozenset(at - start for at in ours if start <= at < end), line, before
 
 
 def _statement(

@@ -168,6 +168,8 @@ FORMER_DEFECTS: dict[str, str] = {
     "open identifier": 'SELECT "open',
     "open dollar quote": "SELECT $$open",
     "text of the query": "SELECT current_query() AS q",
+    "text of the last of two": "SELECT 1;; SELECT current_query() AS q ; -- :i\n; /* end */",
+    "text of the first of two": "PREPARE q AS SELECT 1 ; FROM duckdb_prepared_statements() SELECT statement",
     # an error's own words were taken for a lost connection
     "lost: already closed": "SELECT error('Connection already closed')",
     "lost: invalidated": "SELECT error('has been invalidated')",
