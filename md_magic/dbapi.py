@@ -52,10 +52,10 @@ class Dialect(duckdb_engine.Dialect):
             self._main = native
             return Connection(native, owned=False)
         config = {name: revealed(value) for name, value in parameters.get("config", {}).items()}
-        self._main = without_progress_bar(duckdb.connect(parameters["database"], config=config))
+        self._main = duckdb.connect(parameters["database"], config=config)
         for name, value in parameters.get("settings", {}).items():
             self._main.execute(f"SET {identifier(name)} = $value", {"value": revealed(value)})
-        return Connection(self._main)
+        return Connection(without_progress_bar(self._main))
 
     def is_disconnect(self, e: object, connection: object, cursor: object) -> bool:  # noqa: ARG002
         """Keep the connection after every error: PostgreSQL's dialect judges by words, which a query can hold."""
@@ -66,12 +66,10 @@ registry.register(DIALECT.replace("+", "."), __name__, Dialect.__name__)
 
 
 def without_progress_bar(native: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
-    """Return *native*, which counts its progress and draws no bar: in Jupyter that is a widget, dead once it is saved.
-
-    A `SET` of the user's own comes later, and is obeyed.
-    """
-    native.execute("SET enable_progress_bar = true")
-    native.execute("SET enable_progress_bar_print = false")
+    """Return *native*, which no longer draws DuckDB's bar: in Jupyter that is a widget, dead in the saved notebook."""
+    [on] = native.execute("SELECT current_setting('enable_progress_bar')").fetchone() or (False,)
+    if on:
+        native.execute("SET enable_progress_bar_print = false")
     return native
 
 

@@ -7,6 +7,7 @@ logs a cleanup that fails, and leaves the pool usable.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import logging
 import re
@@ -72,6 +73,15 @@ _UNKNOWN_HINT = (
 _UNKNOWN = re.compile(r"(?i)no (database|share)\b|(database|share)\b.*\b(not found|does not exist)")
 
 
+_SERVER_STOP = 2.0
+"""Seconds for which the next query waits until the server has been told to stop the one before."""
+
+_SERVER_INTERRUPT = """
+SELECT md_interrupt_server_connection(client_connection_id) FROM md_active_server_connections()
+WHERE client_connection_id::VARCHAR = $id
+"""
+
+
 @dataclass(eq=False, slots=True)
 class Database:
     """An open target: the one connection that serves the notebook, and what is known of its state."""
@@ -101,6 +111,9 @@ class Database:
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
     """Held while a statement runs and is fetched: a connection has one open result."""
 
+    _server_id: str | None = field(default=None, init=False, repr=False)
+    _server_stop: threading.Thread | None = field(default=None, init=False, repr=False)
+
     opened: float = field(default_factory=time.monotonic)
     in_transaction: bool = False
     """Whether the user's own `BEGIN` is open, as of the last statement that could change it."""
@@ -117,9 +130,32 @@ class Database:
         self.progress = self.dbapi.native.query_progress if self.dbapi is not None else None
 
     def show_in(self, running: Running) -> None:
-        """Let *running* tell of what runs here, and stop it."""
+        """Let *running* tell of what runs here, and stop it, on MotherDuck's server as well."""
+        interrupt = self.interrupt
+        if self.target.is_motherduck and interrupt is not None:
+            if running is not self.running and self._server_stop is not None:
+                self._server_stop.join(_SERVER_STOP)  # or it would stop what runs now
+                self._server_stop = None
+            interrupt = functools.partial(self._interrupt_both, interrupt, self._ask_server_id())
         self.running = running
-        running.on(self.target.name, self.interrupt, self.progress)
+        running.on(self.target.name, interrupt, self.progress)
+
+    def _ask_server_id(self) -> str:
+        """Return the name that the server has for this connection, which only it can tell; empty if it does not."""
+        if self._server_id is None and self.dbapi is not None:
+            self._server_id = ""
+            with contextlib.suppress(duckdb.Error):
+                row = self.dbapi.native.execute("SELECT md_current_client_connection_id()::VARCHAR").fetchone()
+                self._server_id = row[0] if row else ""
+        return self._server_id or ""
+
+    def _interrupt_both(self, interrupt: Callable[[], object], server_id: str) -> None:
+        """Interrupt this process's half of a query, and once, from a thread, the server's."""
+        interrupt()
+        if server_id and self._server_stop is None and self.dbapi is not None:
+            arguments = (self.dbapi.native, server_id)
+            self._server_stop = threading.Thread(target=_stop_on_server, args=arguments, daemon=True)
+            self._server_stop.start()
 
     def note_temporary(self) -> None:
         """Ask DuckDB for the names of the temporary tables."""
@@ -222,6 +258,15 @@ class Database:
                 cleanup()
             except (sqlalchemy.exc.SQLAlchemyError, duckdb.Error):
                 logger.debug("closing %s failed", self.target.name, exc_info=True)
+
+
+def _stop_on_server(native: duckdb.DuckDBPyConnection, server_id: str) -> None:
+    """Stop on MotherDuck's server what still runs for the connection *server_id*, from another connection."""
+    try:
+        with native.cursor() as other:
+            other.execute(_SERVER_INTERRUPT, {"id": server_id}).fetchall()
+    except (duckdb.Error, RuntimeError):
+        logger.debug("the server was not told to stop", exc_info=True)
 
 
 class EnginePool:

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qsl
@@ -165,6 +166,7 @@ class Connection:
         self._real = real
         self._service = service
         self._account = account
+        self._id = str(uuid.uuid4())
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
@@ -215,7 +217,8 @@ class Connection:
                 "md_active_server_connections() AS TABLE SELECT NULL::UUID AS client_connection_id,"
                 " NULL::VARCHAR AS client_query WHERE false"
             ),
-            "md_current_client_connection_id() AS uuid()",
+            f"md_current_client_connection_id() AS '{self._id}'::UUID",
+            "md_interrupt_server_connection(connection) AS true",
             "md_version() AS 'stand-in'",
             "prompt_sql(question) AS TABLE SELECT 'SELECT 42 AS answer' AS query",
             "prompt_fixup(query_text) AS TABLE SELECT 'SELECT 42 AS answer' AS query",
@@ -228,6 +231,8 @@ class Connection:
         if query and self._service.is_revoked(self._account):  # an empty text never leaves the process
             raise _error(texts.EXPIRED)
         sql = self._rewritten(query) if isinstance(query, str) else query
+        if isinstance(sql, str) and "md_interrupt_server_connection(" in sql:
+            self._service.record("interrupt", by=self._id, sql=sql, parameters=[str(one) for one in arguments])
         call = functools.partial(method, sql, *arguments, **options)
         over = threading.Event()
         threading.Thread(target=self._stop_when_down, args=(over,), daemon=True).start()
