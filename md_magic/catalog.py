@@ -23,6 +23,11 @@ SELECT database_name AS name, type, coalesce(path, '') AS path, readonly AS read
 FROM duckdb_databases() WHERE NOT internal ORDER BY name
 """
 
+_SIZED = f"""
+SELECT d.* EXCLUDE (comment), s.block_size * s.total_blocks AS bytes, d.comment
+FROM ({_DATABASES}) AS d LEFT JOIN pragma_database_size() AS s ON s.database_name = d.name ORDER BY name
+"""  # noqa: S608 - a constant
+
 _TABLES = """
 SELECT database_name AS "database", schema_name AS "schema", table_name AS name,
        CASE WHEN temporary THEN 'temporary table' ELSE 'table' END AS kind,
@@ -55,9 +60,12 @@ def frame(rows: Iterable[Mapping[str, Any]], columns: list[str]) -> pd.DataFrame
 
 
 def databases(database: Database) -> pd.DataFrame:
-    """Return the databases that *database* sees: name, type, path, whether read-only and current, comment."""
+    """Return the databases that *database* sees: name, type, path, read-only, current, bytes, comment."""
     if database.target.is_duckdb:
-        return _ask(database, _DATABASES)
+        try:
+            return _ask(database, _SIZED)
+        except StatementError:  # a kind of database that does not tell its size, or MotherDuck
+            return _ask(database, _DATABASES)
     inspector = sqlalchemy.inspect(database.connection)
     return frame([{"name": name} for name in inspector.get_schema_names()], ["name"])
 

@@ -282,7 +282,7 @@ class MdsqlMagics(Magics):
 
     def _act(self, request: Request, variables: Mapping[str, Any]) -> Any:  # noqa: ANN401
         """Do what is asked for on the line alone."""
-        if request.action in {"databases", "tables", "describe"}:
+        if request.action in {"databases", "tables", "describe", "browse"}:
             self._open(request, variables)
         act: dict[str, Callable[[Request], Any]] = {
             "help": lambda _: print(options.parser().format_help()),
@@ -292,11 +292,17 @@ class MdsqlMagics(Magics):
             "databases": lambda _: self.session.databases(),
             "tables": lambda asked: self.session.tables(asked.argument),
             "describe": lambda asked: self.session.describe(asked.argument or ""),
+            "browse": self._browse,
             "login": self._login,
             "logout": self._logout,
             "whoami": self._whoami,
         }
         return self._bound(request, act[request.action](request))
+
+    def _browse(self, _request: Request) -> None:
+        from md_magic import browser, widgets  # anywidget and ipywidgets: 300 ms that only a tree needs
+
+        browser.browse(widgets.host(self.shell), self.session.explorer())
 
     def _login(self, request: Request) -> None:
         target = self.session.resolve(request.argument or request.target or "md:")

@@ -20,7 +20,18 @@ from md_magic.errors import OptionError
 from md_magic.statement import Form
 
 Action = Literal[
-    "run", "help", "connections", "close", "close_all", "databases", "tables", "describe", "login", "logout", "whoami"
+    "run",
+    "help",
+    "connections",
+    "close",
+    "close_all",
+    "databases",
+    "tables",
+    "describe",
+    "browse",
+    "login",
+    "logout",
+    "whoami",
 ]
 
 Mode = Literal[
@@ -189,6 +200,7 @@ def parser() -> argparse.ArgumentParser:
         "--tables", metavar="PATTERN", nargs="?", const="", help="tables and views, as a frame; %% stands for any text"
     )
     alone.add_argument("--describe", metavar="TABLE", help="columns of TABLE, as a frame")
+    alone.add_argument("--browse", action="store_true", help="databases, tables and columns as a tree to click")
     alone.add_argument(
         "--login", metavar="TARGET", nargs="?", const="", help="sign in to MotherDuck, by default to md:"
     )

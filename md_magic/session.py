@@ -29,6 +29,7 @@ from md_magic.errors import (
     StatementError,
     TargetError,
 )
+from md_magic.explorer import Explorer
 from md_magic.interrupt import Running, Watcher
 from md_magic.reader import Reader
 
@@ -468,6 +469,10 @@ class Session:
     def describe(self, table: str) -> pd.DataFrame:
         """Return a frame of the columns of *table*. Raises `TargetError` where there is no such table."""
         return catalog.describe(self.use(), table)
+
+    def explorer(self) -> Explorer:
+        """Return what answers, level by level, what is in the current target."""
+        return Explorer(self.use())
 
 
 def _values(statement: Statement, given: Mapping[str, Any]) -> dict[str, object]:

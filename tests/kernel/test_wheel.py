@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import socket
@@ -39,8 +40,11 @@ def wheel(tmp_path_factory):
 def installed(wheel, tmp_path_factory):
     """Return the prefix in which the wheel is installed."""
     prefix = tmp_path_factory.mktemp("prefix")
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", f"--prefix={prefix}", str(wheel)]
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", f"--prefix={prefix}"]
+    command += ["--ignore-installed", str(wheel)]  # or pip removes the md_magic of the environment that runs the tests
+    before = importlib.metadata.distribution("md_magic").read_text("RECORD")
     subprocess.run(command, check=True, timeout=120)
+    assert importlib.metadata.distribution("md_magic").read_text("RECORD") == before
     return prefix
 
 

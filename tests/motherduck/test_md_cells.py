@@ -548,3 +548,17 @@ def test_a_lost_connection_comes_back_as_it_was(
     assert {**first, "pid": 0} == {**second, "pid": 0}
     assert second["token"] == digest(ann.token)
     assert cells.whoami()["source"] == "config"
+
+
+def test_the_tree_of_an_account_needs_nothing_that_motherduck_may_not_have(cells: Cells, ann: Account) -> None:
+    cells.shell.user_ns["config"] = {"motherduck_token": ann.token}
+    assert cells.email("md:my_db --config config") == ann.email
+    explorer = cells.shell.magics_manager.registry["MdsqlMagics"].session.explorer()
+    names = [entry.path for entry in explorer.children(()).entries]
+    assert ("my_db",) in names
+    assert ("sample_data",) in names
+    assert ("my_db", "main", "owner") in [entry.path for entry in explorer.children(("my_db", "main")).entries]
+    assert explorer.preview(("my_db", "main", "owner")).rows == ((ann.email,),)
+    frame = cells.run("%mdsql --databases")
+    assert {"my_db", "sample_data"} <= set(frame["name"])
+    explorer.close()
