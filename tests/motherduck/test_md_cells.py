@@ -558,7 +558,7 @@ def test_the_tree_of_an_account_needs_nothing_that_motherduck_may_not_have(cells
     assert ("my_db",) in names
     assert ("sample_data",) in names
     assert ("my_db", "main", "owner") in [entry.path for entry in explorer.children(("my_db", "main")).entries]
-    assert explorer.preview(("my_db", "main", "owner")).rows == ((ann.email,),)
+    assert explorer.preview(("my_db", "main", "owner")).rows[0][0] == ann.email
     frame = cells.run("%mdsql --databases")
     assert {"my_db", "sample_data"} <= set(frame["name"])
     explorer.close()
