@@ -119,7 +119,7 @@ def describe(database: Database, table: str) -> pd.DataFrame:
 
 def _find(database: Database, table: str) -> dict[str, str] | None:
     """Return database, schema and name of *table*, as DuckDB's search path resolves it."""
-    wanted = [part.lower() for part in _parts(table)]
+    wanted = [part.lower() for part in name_parts(table)]
     path = {schema: rank for rank, schema in enumerate(_search_path(database))}
     best: tuple[int, dict[str, str]] | None = None
     for row in _rows(database, _NAMED):
@@ -133,16 +133,16 @@ def _find(database: Database, table: str) -> dict[str, str] | None:
     return best[1] if best else None
 
 
-def _parts(name: str) -> list[str]:
+def name_parts(name: str) -> list[str]:
     """Split a dotted name at the dots outside its quotes, and take the quotes off."""
-    parts, inside = [""], False
+    found, inside = [""], False
     for char in name.strip():
         inside ^= char == '"'
         if char == "." and not inside:
-            parts.append("")
+            found.append("")
         else:
-            parts[-1] += char
-    return [part[1:-1].replace('""', '"') if re.fullmatch(r'".*"', part, re.DOTALL) else part for part in parts]
+            found[-1] += char
+    return [part[1:-1].replace('""', '"') if re.fullmatch(r'".*"', part, re.DOTALL) else part for part in found]
 
 
 def _search_path(database: Database) -> list[tuple[str, str]]:

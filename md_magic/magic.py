@@ -14,8 +14,8 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, needs_loca
 from IPython.display import display
 from traitlets import Dict, Enum, Float, Int, TraitError, Unicode, observe, validate
 
-from md_magic import auth, history, options, progress, widgets
-from md_magic.errors import MdMagicError, OptionError, SignInRequired
+from md_magic import auth, history, options, progress, template, widgets
+from md_magic.errors import MdMagicError, OptionError, SignInRequired, StatementError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -119,7 +119,7 @@ class MdsqlMagics(Magics):
         with self._one_cell(request, alone=not request.every and self._is_alone(cell)):
             for sql in texts:  # a file, then the cell below it
                 self._show(self._cell.outcome, request)
-                value = self._value(request, sql, variables)
+                value = self._rendered(request, sql, variables)
         return self._bound(request, value)
 
     @contextlib.contextmanager
@@ -148,6 +148,17 @@ class MdsqlMagics(Magics):
         """Whether nothing is shown in the notebook's cell but what this magic shows."""
         source = self.shell.get_parent().get("content", {}).get("code", "") if hasattr(self.shell, "get_parent") else ""
         return cell is not None or re.fullmatch(r"\s*(\w+\s*=\s*)?%mdsql\b.*\s*", source) is not None
+
+    def _rendered(self, request: Request, sql: str, variables: Mapping[str, Any]) -> Any:  # noqa: ANN401
+        """Run *sql*, rendered with Jinja before where that is asked for."""
+        if not request.jinja:
+            return self._value(request, sql, variables)
+        sql = template.render(sql, {**variables, **self._parameters(request, variables)})
+        try:
+            return self._value(request, sql, variables)
+        except StatementError as error:
+            error.add_note("\nThe lines are those of the SQL that Jinja has rendered.")
+            raise
 
     def _value(self, request: Request, sql: str, variables: Mapping[str, Any]) -> Any:  # noqa: ANN401
         instead = {
@@ -282,7 +293,7 @@ class MdsqlMagics(Magics):
 
     def _act(self, request: Request, variables: Mapping[str, Any]) -> Any:  # noqa: ANN401
         """Do what is asked for on the line alone."""
-        if request.action in {"databases", "tables", "describe", "browse"}:
+        if request.action in {"databases", "tables", "describe", "browse", "to"}:
             self._open(request, variables)
         act: dict[str, Callable[[Request], Any]] = {
             "help": lambda _: print(options.parser().format_help()),
@@ -296,6 +307,7 @@ class MdsqlMagics(Magics):
             "login": self._login,
             "logout": self._logout,
             "whoami": self._whoami,
+            "to": lambda asked: self._write(asked, variables),
         }
         return self._bound(request, act[request.action](request))
 
@@ -311,6 +323,18 @@ class MdsqlMagics(Magics):
             raise OptionError(message)
         self._sign_in(target, None)
         self.session.prefer_signed_in()
+
+    def _write(self, request: Request, variables: Mapping[str, Any]) -> None:
+        """Write a variable's table to one of the target."""
+        name, table = request.frame or "", request.argument or ""
+        value = _variable("--frame", name, variables)
+        with self._one_cell(request, alone=False):
+            rows = self.session.write(table, name, value, how=request.how)
+        if not request.quiet:
+            index = getattr(value, "index", None)
+            left = index is not None and type(index).__name__ != "RangeIndex" and hasattr(value, "reset_index")
+            note = "; the index was not written, reset_index() makes a column of it" if left else ""
+            print(f"{rows:,} row{'s' * (rows != 1)} written to {table}{note}")
 
     def _logout(self, _request: Request) -> None:
         closed, left = self.session.sign_out()

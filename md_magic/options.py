@@ -17,7 +17,7 @@ from typing import Any, Literal, NoReturn, get_args
 
 from md_magic import target as targets
 from md_magic.errors import OptionError
-from md_magic.statement import Form
+from md_magic.statement import Form, How
 
 Action = Literal[
     "run",
@@ -32,6 +32,7 @@ Action = Literal[
     "login",
     "logout",
     "whoami",
+    "to",
 ]
 
 Mode = Literal[
@@ -44,7 +45,20 @@ Mode = Literal[
 
 _WORD = re.compile(r"""(?:[^\s"']|"[^"]*"|'[^']*'|["'])+""")
 _ASSIGNED = re.compile(r"""\A\s*(?!--|/\*)([^\s'"();,<]+)\s*<<(?!<)""")
-_AS_GIVEN = ("form", "limit", "timeout", "file", "alias", "engine", "config", "every", "quiet", "mode")
+_AS_GIVEN = (
+    "form",
+    "limit",
+    "timeout",
+    "file",
+    "alias",
+    "engine",
+    "config",
+    "every",
+    "quiet",
+    "mode",
+    "jinja",
+    "frame",
+)
 _USAGE = "%%%%mdsql [TARGET] [options]   with SQL below, or   %%mdsql [options] [TARGET] [SQL]"  # argparse formats it
 _EPILOG = """\
 TARGET is md:my_db, duckdb:///file.duckdb, duckdb:///:memory: (the default), any SQLAlchemy URL, or @alias. Naming one
@@ -78,6 +92,11 @@ class Request:
     config: str | None = None
     every: bool = False
     quiet: bool = False
+    jinja: bool = False
+    frame: str | None = None
+    """The variable that is written to a table."""
+
+    how: How = "create"
     in_cell: bool = False
     """Whether it is the line of a cell, whose value is displayed; that of a line may be assigned."""
 
@@ -129,6 +148,11 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         help="value of :NAME; may be given several times",
+    )
+    run.add_argument(
+        "--jinja",
+        action="store_true",
+        help="render the SQL with Jinja and the notebook's variables first; filters: identifier, literal",
     )
     run.add_argument("--file", metavar="PATH", help="run the SQL of a file")
     run.add_argument(
@@ -208,7 +232,21 @@ def parser() -> argparse.ArgumentParser:
     alone.add_argument(
         "--whoami", action="store_true", help="MotherDuck account, kind and expiry of the token, and where it came from"
     )
+    alone.add_argument(
+        "--to",
+        metavar="TABLE",
+        help="with --frame NAME: write a DataFrame variable to TABLE, which must not be there yet",
+    )
     alone.add_argument("-h", "--help", action="store_true", help="this text")
+    write = made.add_argument_group("with --to")
+    write.add_argument("--frame", metavar="NAME", type=variable, help="the pandas, Polars or Arrow variable")
+    exists = write.add_mutually_exclusive_group()
+    exists.add_argument(
+        "--replace", dest="how", action="store_const", const="replace", help="in place of the table that is there"
+    )
+    exists.add_argument(
+        "--append", dest="how", action="store_const", const="append", help="add to its rows, by the columns' names"
+    )
     return made
 
 
@@ -248,15 +286,31 @@ def _request(line: str) -> tuple[Request, str]:
         message = f"Both --as {given['form']} and --grid were given: a result is a frame or a grid."
         raise OptionError(message)
     action, argument = _action(given)
+    _check_writing(given)
     request = Request(
         target=target,
         action=action,
         argument=argument,
         out=_one_name(given["out"], variable(assigned[1]) if assigned else None),
         parameters=tuple(given["parameters"]),
+        how=given["how"] or "create",
         **{name: given[name] for name in _AS_GIVEN},
     )
     return request, rest
+
+
+def _check_writing(given: dict[str, Any]) -> None:
+    """Raise `OptionError` where of the options that write a table one is missing, or stands alone."""
+    if given["to"] is not None and not given["to"].strip():
+        message = "--to: the name of a table is missing."
+    elif given["to"] is not None and given["frame"] is None:
+        message = f"--to {given['to']} needs --frame NAME, the variable whose rows are written."
+    elif given["to"] is None and (given["frame"] or given["how"]):
+        word = f"--frame {given['frame']}" if given["frame"] else f"--{given['how']}"
+        message = f"{word} needs --to TABLE: it says what is written to that table, and how."
+    else:
+        return
+    raise OptionError(message)
 
 
 def _one_name(first: str | None, second: str | None) -> str | None:

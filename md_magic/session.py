@@ -13,13 +13,14 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from md_magic import catalog, credentials, generic, namespace, plans, profiles, query
+from md_magic import catalog, credentials, generic, loading, namespace, plans, profiles, query
 from md_magic import target as targets
 from md_magic.auth import Secret
 from md_magic.engines import Database, EnginePool
 from md_magic.errors import (
     ConnectError,
     ConnectionLost,
+    FrameError,
     OptionError,
     ParameterError,
     QueryCancelled,
@@ -32,6 +33,7 @@ from md_magic.errors import (
 from md_magic.explorer import Explorer
 from md_magic.interrupt import Running, Watcher
 from md_magic.reader import Reader
+from md_magic.statement import Statement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
     from md_magic.plans import Plan
     from md_magic.profiles import Profile
     from md_magic.query import Outcome, Sink
-    from md_magic.statement import Form, Statement
+    from md_magic.statement import Form, How
     from md_magic.target import Target
 
 T = TypeVar("T")
@@ -405,6 +407,34 @@ class Session:
             running.begin_statement(last.number, last.of)
             with self._noticing(database, last), database.lock, database.scanning(tables):
                 return ask(database, *bound[-1])
+
+    def write(self, table: str, name: str, value: object, *, how: How) -> int:
+        """Write *value*, the table in the Python variable *name*, to *table* of the current target; count its rows.
+
+        Raises `FrameError` for a variable that is no table, `StatementError` where the database refuses, and nothing
+        is written then.
+        """
+        scannable = namespace.tables({loading.FRAME: value})
+        if not scannable:
+            message = f"--frame {name}: got {type(value).__name__}, where a pandas, Polars or Arrow table is needed."
+            raise FrameError(message)
+        database, parts = self.use(), catalog.name_parts(table)
+        try:
+            with self._interruptible(database):
+                if not database.target.is_duckdb:
+                    return loading.write_other(database, parts, value, how)
+                statement = Statement(loading.statement(parts, how), "INSERT" if how == "append" else "CREATE")
+                outcome = self._run_one(
+                    database, statement, {}, scannable, form="pandas", limit=None, keep=True, sink=None
+                )
+        except StatementError as error:
+            if how == "create" and "already exists" in str(error):
+                message = (
+                    f"{table} exists already. Write --append to add rows to it, or --replace to put it in its place."
+                )
+                raise StatementError(message) from error.__cause__
+            raise
+        return outcome.changed or 0
 
     def _read(self, database: Database, sql: str) -> list[Statement]:
         if not database.target.is_duckdb:

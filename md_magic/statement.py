@@ -22,6 +22,13 @@ Form = Literal[
 ]
 """What a result is given as."""
 
+How = Literal[
+    "create",  # a table that is not there yet
+    "replace",  # whatever table has the name now
+    "append",  # rows of a table that is there, by the names of its columns
+]
+"""What a frame is written to a table as."""
+
 _GLUED = re.compile(r"[:\w\\]\Z")
 """What must not stand right before a `:name` for `text()` to see it as a parameter."""
 
