@@ -105,6 +105,9 @@ class Database:
     token: Token | None = None
     """The MotherDuck token that opened it."""
 
+    farewells: tuple[Callable[[], object], ...] = field(default=(), repr=False)
+    """What closing does before closing the connection, in order."""
+
     cleanups: tuple[Callable[[], object], ...] = field(default=(), repr=False)
     """What closing does after closing the connection, in order."""
 
@@ -252,8 +255,9 @@ class Database:
 
     def close(self) -> None:
         """Close the connection and what was made for it. A second call does nothing."""
-        cleanups, self.cleanups = self.cleanups, ()
-        for cleanup in (self.connection.close, *cleanups):
+        cleanups = (*self.farewells, self.connection.close, *self.cleanups)
+        self.farewells = self.cleanups = ()
+        for cleanup in cleanups:
             try:
                 cleanup()
             except (sqlalchemy.exc.SQLAlchemyError, duckdb.Error):

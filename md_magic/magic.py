@@ -15,6 +15,7 @@ from IPython.display import display
 from traitlets import Dict, Enum, Float, Int, TraitError, Unicode, observe, validate
 
 from md_magic import auth, history, options, progress, template, widgets
+from md_magic.assist import Assistant
 from md_magic.errors import MdMagicError, OptionError, SignInRequired, StatementError
 
 if TYPE_CHECKING:
@@ -26,11 +27,15 @@ if TYPE_CHECKING:
     from md_magic.auth import Secret
     from md_magic.grid import Grids
     from md_magic.interrupt import Running
+    from md_magic.names import Names
     from md_magic.options import Request
     from md_magic.query import Outcome, Sink
     from md_magic.session import Session
     from md_magic.statement import Form
     from md_magic.target import Target
+
+_SCHEMES = ("md:", "duckdb:///:memory:", "duckdb:///", "sqlite:///", "postgresql+psycopg://")
+"""How targets begin; suggested by Tab."""
 
 
 @magics_class
@@ -73,6 +78,7 @@ class MdsqlMagics(Magics):
         self._warned = False
         self._cell = threading.local()
         self._spoke = False
+        self.assistant = Assistant(shell, names=self._names, targets=self._known_targets)
 
     @property
     def session(self) -> Session:
@@ -97,6 +103,17 @@ class MdsqlMagics(Magics):
         """Print what must stay on the screen, whatever becomes of the cell."""
         print(line)
         self._spoke = True
+
+    def _names(self) -> Names | None:
+        return self._session.names() if self._session is not None else None
+
+    def _known_targets(self) -> list[str]:
+        """Return what can be written for a target: schemes, aliases, and what is open."""
+        session = self._session
+        aliases = dict.fromkeys([*self.targets, *(session.aliases if session is not None else ())])
+        opened = [database.target.name for database in session.pool] if session is not None else []
+        written = [name for name in opened if not name.startswith("-")]
+        return list(dict.fromkeys([*(f"@{alias}" for alias in aliases), *written, *_SCHEMES]))
 
     def close(self) -> None:
         """Close every connection and every grid."""
@@ -465,6 +482,7 @@ def load(shell: InteractiveShell) -> None:
     unload(shell)  # `%reload_ext` and a second `%load_ext` start clean
     magics = MdsqlMagics(shell)
     shell.register_magics(magics)
+    magics.assistant.install()
     shell.input_transformers_cleanup.append(allow_empty_body)
 
 
@@ -473,6 +491,7 @@ def unload(shell: InteractiveShell) -> None:
     magics = shell.magics_manager.registry.pop(MdsqlMagics.__name__, None)
     if magics is None:
         return
+    magics.assistant.remove()
     magics.close()
     shell.input_transformers_cleanup.remove(allow_empty_body)
     if magics in shell.configurables:

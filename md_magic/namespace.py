@@ -59,6 +59,33 @@ def tables(variables: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _scannable(value) for name, value in list(variables.items()) if _is_table(type(value))}
 
 
+def names(variables: Mapping[str, Any]) -> list[str]:
+    """Return the names of those *variables* that hold a table."""
+    return [name for name, value in list(variables.items()) if _is_table(type(value))]
+
+
+def columns(table: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - a table of any package
+    """Return name and type of the columns of the Python *table*, as its package writes them; nothing is computed."""
+    package = type(table).__module__.partition(".")[0]
+    if package == "pandas":
+        return [(str(name), str(kind)) for name, kind in table.dtypes.items()]
+    if package == "polars":
+        schema = table.collect_schema() if type(table).__name__ == "LazyFrame" else table.schema
+        return [(name, str(kind)) for name, kind in schema.items()]
+    if type(table).__name__ == "DuckDBPyRelation":
+        return list(zip(table.columns, map(str, table.types), strict=True))
+    schema = getattr(table, "schema", None)  # of pyarrow
+    if schema is None or not hasattr(schema, "names"):
+        return []
+    return list(zip(schema.names, map(str, getattr(schema, "types", schema.names)), strict=True))
+
+
+def is_bindable(value: object) -> bool:
+    """Whether *value* looks like one that a parameter can be bound to. It is not looked into."""
+    plain = isinstance(value, (*_BINDABLE, list, tuple, set, frozenset, range, dict, enum.Enum, os.PathLike))
+    return plain or (type(value).__module__.partition(".")[0] in {"numpy", "pandas"} and not _is_table(type(value)))
+
+
 def _is_table(kind: type) -> bool:
     if hasattr(kind, "__arrow_c_stream__"):
         # a column (pandas.Series, polars.Series, pyarrow.ChunkedArray) streams too, and is not a table

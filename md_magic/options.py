@@ -406,3 +406,54 @@ def _unknown(name: str, declared: list[str]) -> str:
 def _unquoted(word: str) -> str:
     whole = re.fullmatch(r"""(["'])((?:(?!\1).)*)\1""", word)
     return whole[2] if whole else word
+
+
+def declared() -> dict[str, argparse.Action]:
+    """Return every option by each of its spellings, with all that is declared of it."""
+    return dict(parser()._option_string_actions)  # noqa: SLF001 - argparse has no public list
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where the end of a magic line that is being typed stands."""
+
+    fragment: str = ""
+    """The word that is being typed."""
+
+    option: argparse.Action | None = None
+    """The option whose value that word is."""
+
+    has_target: bool = False
+    sql: int | None = None
+    """Where SQL has begun, as an offset in the line; the word is a part of it."""
+
+
+def spot(line: str) -> Spot:
+    """Tell what the last word of *line* is, which may be empty or half typed. Raises nothing."""
+    assigned = _ASSIGNED.match(line)
+    place = assigned.end() if assigned else 0
+    waiting: argparse.Action | None = None
+    has_target = False
+    while True:
+        place += len(line[place:]) - len(line[place:].lstrip())
+        match = _WORD.match(line, place)
+        word = match[0] if match else ""
+        last = match is None or match.end() == len(line)
+        name, equals, value = word.partition("=")
+        action = declared().get(name) if re.match(r"--?[A-Za-z]", word) else None
+        if waiting is not None and not (waiting.nargs == "?" and word.startswith("-")):
+            if last:
+                return Spot(word, waiting, has_target=has_target)
+            waiting = None
+        elif last:
+            takes = action is not None and equals and action.nargs != 0
+            if takes or not word or word.startswith("-") or "<<" not in word:
+                return Spot(value if takes else word, action if takes else None, has_target=has_target)
+            return Spot(sql=place)
+        elif word.startswith("-") and re.match(r"--?[A-Za-z]", word):
+            waiting = action if action is not None and not equals and action.nargs != 0 else None
+        elif targets.is_target(_unquoted(word)) and not has_target:
+            has_target = True
+        else:
+            return Spot(has_target=has_target, sql=place)
+        place = match.end() if match else len(line)

@@ -32,6 +32,8 @@ from md_magic.errors import (
 )
 from md_magic.explorer import Explorer
 from md_magic.interrupt import Running, Watcher
+from md_magic.names import Names
+from md_magic.observer import Observer
 from md_magic.reader import Reader
 from md_magic.statement import Statement
 
@@ -71,6 +73,7 @@ class Session:
         self.watcher = Watcher()
         self._cell = threading.local()
         self._lost: dict[Target, Database] = {}
+        self._observers: dict[Database, Observer] = {}
 
     # ---- targets ----------------------------------------------------------------------------------------------------
 
@@ -227,6 +230,7 @@ class Session:
             self._tokens[database.target.account] = database.token
         if alias:
             self.aliases[alias] = database.target
+        self._observer(database)
         lost = self._lost.pop(database.target, None)
         if lost is not None:
             self._notify(f"Connected to {database.target.name} again. {_what_was_lost(lost)}")
@@ -463,7 +467,8 @@ class Session:
     def _noticing(self, database: Database, statement: Statement) -> Iterator[None]:
         """Within the block, a connection that MotherDuck refuses or that is lost is forgotten: the next one is new."""
         try:
-            yield
+            with self._observer(database).around(statement):
+                yield
         except SignInError as error:
             self._pass_over(database.token)
             self._forget(database)
@@ -487,6 +492,19 @@ class Session:
         self._lost[database.target] = database
 
     # ---- catalogue --------------------------------------------------------------------------------------------------
+
+    def names(self) -> Names:
+        """Return what can be named on the current target, as far as it is known; nothing is opened or waited for."""
+        database = self.pool.find(self.current) if self.current else None
+        return self._observer(database).names() if database is not None else Names()
+
+    def _observer(self, database: Database) -> Observer:
+        observer = self._observers.get(database)
+        if observer is None:
+            observer = self._observers[database] = Observer(database)
+            database.farewells = (observer.close, lambda: self._observers.pop(database, None))
+            observer.start()
+        return observer
 
     def databases(self) -> pd.DataFrame:
         """Return a frame of the databases that the current target sees."""
