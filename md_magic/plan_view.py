@@ -34,11 +34,12 @@ _BRIEF = ("Table", "Function", "Conditions", "Expression", "Filters", "Groups", 
 _SIDES = {"local": "(L) local", "remote": "(R) remote"}
 
 _STYLE = """
-& { overflow-x: auto; color: var(--jp-ui-font-color1, inherit); font-size: 13px; line-height: 1.45 }
+& .wide { overflow-x: auto }
+& { color: var(--jp-ui-font-color1, inherit); font-size: 13px; line-height: 1.45 }
 & table { border-collapse: collapse; border: 0; margin: 4px 0; font-size: 12px }
 & table tbody tr:nth-child(n) { background: transparent }
 & table tbody tr:nth-child(n):hover { background: rgba(128, 128, 128, .14) }
-& table tr th, & table tr td { padding: 1px 10px; border: 0; text-align: right; vertical-align: top;
+& table tr th, & table tr td { padding: 1px 7px; border: 0; text-align: right; vertical-align: top;
   white-space: nowrap }
 & table tr th { font-weight: 600; opacity: .75; border-bottom: 1px solid rgba(128, 128, 128, .5) }
 & table tr th:last-child, & table tr td:last-child {
@@ -47,8 +48,8 @@ _STYLE = """
 & summary { cursor: pointer; list-style: none }
 & summary::-webkit-details-marker { display: none }
 & table summary:hover b { text-decoration: underline dotted }
-& table tr td details pre, & pre { margin: 2px 0 6px 16px; padding: 4px 8px; font-size: 12px;
-  background: rgba(128, 128, 128, .12); color: inherit; white-space: pre-wrap; max-width: 90ch }
+& pre { margin: 2px 0 6px 16px !important; padding: 4px 8px !important; font-size: 12px;
+  background: rgba(128, 128, 128, .12) !important; color: inherit; white-space: pre-wrap; max-width: 90ch }
 & .badge { display: inline-block; padding: 0 6px; border: 1px solid; border-radius: 8px; font-size: 11px;
   font-family: var(--jp-ui-font-family, system-ui, sans-serif) }
 & .hot { border-color: #e8590c; background: rgba(232, 89, 12, .22) }
@@ -87,7 +88,9 @@ class Plan(plans.Plan):
                 f"<details><summary>▸ {count(len(more), 'more operator')}</summary>{_html_table(self, more)}</details>"
             )
         shown += "".join(f"<div>{one}</div>" for one in _left_out(self))
-        return f"<div class='md-plan'>{rule('md-plan', _STYLE)}<div>{heading}</div>{shown}</div>"
+        return (
+            f"<div class='md-plan'>{rule('md-plan', _STYLE)}<div>{heading}</div><div class='wide'>{shown}</div></div>"
+        )
 
 
 def _heading(plan: Plan) -> list[str]:
@@ -163,7 +166,7 @@ def _label(operator: Operator) -> str:
 
 def _brief(operator: Operator) -> str:
     found = next((operator.extra[name] for name in _BRIEF if name in operator.extra), "")
-    return line(found.replace("\n", ", "), 60)
+    return line(found.replace("\n", ", "), 45)
 
 
 def _badges(one: _Line) -> Iterator[tuple[str, str]]:
@@ -175,7 +178,7 @@ def _badges(one: _Line) -> Iterator[tuple[str, str]]:
     times = one.operator.misestimate
     if times is not None:
         far = number(round(max(times, 1 / times)))
-        yield "off", f"{far} times {'more' if times > 1 else 'fewer'} rows than estimated"
+        yield "off", f"{far} times {'more' if times > 1 else 'fewer'} than estimated"
 
 
 def _tree(plan: Plan) -> Iterator[tuple[str, Operator]]:
