@@ -28,6 +28,8 @@ from sqlalchemy.pool import NullPool
 from md_magic import dbapi
 from md_magic.auth import Secret, diagnose, scrub
 from md_magic.errors import ConnectError, SignInError, TargetError
+from md_magic.held import Held
+from md_magic.mentions import Object
 from md_magic.target import Target
 
 if TYPE_CHECKING:
@@ -73,6 +75,10 @@ _UNKNOWN_HINT = (
 _UNKNOWN = re.compile(r"(?i)no (database|share)\b|(database|share)\b.*\b(not found|does not exist)")
 
 
+IDLE = 15 * 60.0
+"""Seconds without a statement after which MotherDuck may have ended a connection: its documented default of
+`dbinstance_inactivity_ttl`, for which it keeps an instance."""
+
 _SERVER_STOP = 2.0
 """Seconds for which the next query waits until the server has been told to stop the one before."""
 
@@ -80,6 +86,14 @@ _SERVER_INTERRUPT = """
 SELECT md_interrupt_server_connection(client_connection_id) FROM md_active_server_connections()
 WHERE client_connection_id::VARCHAR = $id
 """
+
+
+def now() -> tuple[float, float]:
+    """Return the time by two clocks, in seconds: one that stands still while a computer sleeps, and one that does not.
+
+    The second can be put back by hand, the first never goes back.
+    """
+    return time.monotonic(), time.time()
 
 
 @dataclass(eq=False, slots=True)
@@ -121,8 +135,11 @@ class Database:
     in_transaction: bool = False
     """Whether the user's own `BEGIN` is open, as of the last statement that could change it."""
 
-    temporary: set[str] = field(default_factory=set)
-    """Names of temporary tables, which live and die with the connection."""
+    held: Held = field(default_factory=Held, repr=False)
+    """What else lives and dies with the connection, as of the last statement that could change it."""
+
+    used: tuple[float, float] = field(default_factory=now, repr=False)
+    """When it last answered, by both clocks."""
 
     def __post_init__(self) -> None:
         """Look once at what SQLAlchemy holds: its properties cost 10 µs each, several times in a cell."""
@@ -160,12 +177,43 @@ class Database:
             self._server_stop = threading.Thread(target=_stop_on_server, args=arguments, daemon=True)
             self._server_stop.start()
 
+    @property
+    def idle(self) -> float:
+        """Seconds since it last answered; those for which the computer slept count."""
+        return max(here - there for here, there in zip(now(), self.used, strict=True))
+
+    @property
+    def private(self) -> list[str]:
+        """What was in this connection alone when it last answered, in words: a transaction, and temporary objects."""
+        begun = ["the open transaction, which was not committed"] if self.in_transaction else []
+        return [*begun, *self.held.temporary]
+
+    @property
+    def temporary(self) -> list[str]:
+        """The temporary objects in this connection, in words, as far as is known without asking."""
+        return self.held.temporary
+
     def note_temporary(self) -> None:
-        """Ask DuckDB for the names of the temporary tables."""
-        if self.dbapi is not None:
-            with contextlib.suppress(duckdb.Error):  # in a transaction that waits for its ROLLBACK
-                rows = self.dbapi.native.execute("SELECT table_name FROM duckdb_tables() WHERE temporary").fetchall()
-                self.temporary = {name for (name,) in rows}
+        """Ask DuckDB for the temporary tables, views, macros, sequences and types."""
+        with contextlib.suppress(duckdb.Error):  # in a transaction that waits for its ROLLBACK
+            self.held.temporary = [str(one) for one in self.temporary_objects()]
+
+    def definitions(self) -> dict[str, str]:
+        """Return the SQL of each view and macro that a person has made, by its name in lower case."""
+        if self.dbapi is None:
+            return {}
+        return {name.lower(): sql or "" for name, sql in self.dbapi.native.execute(_DEFINITIONS).fetchall()}
+
+    def temporary_objects(self) -> list[Object]:
+        """Return the temporary objects that a person has made, which another connection does not have."""
+        if self.dbapi is None:
+            return []
+        found = self.dbapi.native.execute(_TEMPORARY).fetchall()
+        if found and self.target.is_motherduck:  # its client has temporary macros of its own in every connection
+            with self.engine.connect() as other:
+                own: dbapi.Connection = other.connection.dbapi_connection  # type: ignore[assignment] # see sibling
+                found = [row for row in found if row not in own.native.execute(_TEMPORARY).fetchall()]
+        return [Object(kind, name) for kind, name in found]
 
     def note_transaction(self) -> None:
         """Ask DuckDB whether a transaction is open: outside of one, every statement is a transaction of its own."""
@@ -231,7 +279,7 @@ class Database:
         """Whether something lives in the notebook's DuckDB connection alone: a transaction, or temporary objects."""
         if self.in_transaction or self.dbapi is None:
             return True
-        return self.dbapi.native.execute(_PRIVATE).fetchone() is not None
+        return self.dbapi.native.execute(_TEMPORARY).fetchone() is not None
 
     def sibling(self) -> tuple[sqlalchemy.Connection, duckdb.DuckDBPyConnection] | None:
         """Return another connection to the same DuckDB database, and DuckDB's own below it; `None` where none is alike.
@@ -252,6 +300,35 @@ class Database:
             made.close()
             return None
         return made, own.native
+
+    def branch(self) -> Database:
+        """Return another connection to the same database, for a thread of its own; closing it leaves this one open.
+
+        Raises `ConnectError` where there can be none: for a database in SQLite's memory, or beside a variable whose
+        value no other connection takes.
+        """
+        if self.dbapi is None:
+            made = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        else:
+            own = self.sibling()
+            if own is None:
+                message = (
+                    "A variable or setting of this connection cannot be given to another one, which the query needs."
+                    " `FROM duckdb_variables()` lists the variables; RESET VARIABLE removes one."
+                )
+                raise ConnectError(message)
+            made = own[0]
+        return Database(self.target, self.engine, made, self.config, self.token)
+
+    def refuse_memory(self) -> None:
+        """Raise `ConnectError` for a database that one connection alone sees."""
+        pool = type(self.engine.pool).__name__
+        if self.target.dialect == "sqlite" and pool in {"SingletonThreadPool", "StaticPool"}:
+            message = (
+                f"{self.target.name} is in memory, and SQLite shows it to one connection only: nothing can run on it in"
+                " the background. Use a file: sqlite:///data.db."
+            )
+            raise ConnectError(message)
 
     def close(self) -> None:
         """Close the connection and what was made for it. A second call does nothing."""
@@ -373,13 +450,18 @@ def _secrets(target: Target, config: Mapping[str, Any]) -> list[Secret]:
     return [value for value in (*target.secrets.values(), *config.values()) if isinstance(value, Secret)]
 
 
-_PRIVATE = """
-SELECT 1 FROM duckdb_tables() WHERE temporary
-UNION ALL SELECT 1 FROM duckdb_views() WHERE temporary AND NOT internal
-UNION ALL SELECT 1 FROM duckdb_sequences() WHERE temporary
-UNION ALL SELECT 1 FROM duckdb_functions() WHERE database_name = 'temp' AND NOT internal
-UNION ALL SELECT 1 FROM duckdb_types() WHERE database_name = 'temp' AND NOT internal
-LIMIT 1
+_TEMPORARY = """
+SELECT 'table', table_name FROM duckdb_tables() WHERE temporary
+UNION ALL SELECT 'view', view_name FROM duckdb_views() WHERE temporary AND NOT internal
+UNION ALL SELECT 'sequence', sequence_name FROM duckdb_sequences() WHERE temporary
+UNION ALL SELECT DISTINCT 'macro', function_name FROM duckdb_functions() WHERE database_name = 'temp' AND NOT internal
+UNION ALL SELECT 'type', type_name FROM duckdb_types() WHERE database_name = 'temp' AND NOT internal
+"""
+
+
+_DEFINITIONS = """
+SELECT view_name, sql FROM duckdb_views() WHERE NOT internal
+UNION ALL SELECT function_name, macro_definition FROM duckdb_functions() WHERE NOT internal
 """
 
 

@@ -12,8 +12,9 @@
     ├── FrameError              a Python variable cannot be used as a table
     ├── StatementError          the database refused a statement; `__cause__` is the driver's error
     │   └── ConnectionLost      the connection is gone, and with it what lived in it
-    └── QueryCancelled          a query was cancelled, by a button or a handle; the connection stays usable
-        └── QueryTimeout        by a time limit; it is a `TimeoutError` as well
+    ├── QueryCancelled          a query was cancelled, by a button or a handle; the connection stays usable
+    │   └── QueryTimeout        by a time limit; it is a `TimeoutError` as well
+    └── StillRunning            a background query has not ended within the time that was waited for it
 
     KeyboardInterrupt
     └── QueryInterrupted        the kernel's interrupt stopped the cell; the connection stays usable
@@ -81,6 +82,10 @@ class QueryCancelled(MdMagicError):
 
 class QueryTimeout(QueryCancelled, TimeoutError):
     """A query ran for longer than `--timeout`, or the setting, allows. The connection stays usable."""
+
+
+class StillRunning(MdMagicError, TimeoutError):
+    """A background query has not ended within the time that was waited for it. It runs on."""
 
 
 class QueryInterrupted(KeyboardInterrupt):

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from md_magic import profile_view
     from md_magic.auth import Secret
     from md_magic.grid import Grids
-    from md_magic.interrupt import Running
+    from md_magic.interrupt import Limit, Running
+    from md_magic.jobs import Job
     from md_magic.names import Names
     from md_magic.options import Request
     from md_magic.query import Outcome, Sink
@@ -132,6 +133,8 @@ class MdsqlMagics(Magics):
         self._open(request, variables)
         texts = [_file(request.file)] if request.file else []
         texts += [request.sql] if request.sql.strip() or not texts else []
+        if request.mode == "background":
+            return self._bound(request, self._start(request, texts, variables))
         value = None
         with self._one_cell(request, alone=not request.every and self._is_alone(cell)):
             for sql in texts:  # a file, then the cell below it
@@ -142,12 +145,9 @@ class MdsqlMagics(Magics):
     @contextlib.contextmanager
     def _one_cell(self, request: Request, *, alone: bool) -> Iterator[None]:
         """Let all that the cell runs within the block share one clock, one time limit, one live line and one status."""
-        from md_magic.interrupt import Limit, Running  # with the session: it is made by now
+        from md_magic.interrupt import Running  # with the session: it is made by now
 
-        limit = Limit(self.timeout, f"the setting MdsqlMagics.timeout = {self.timeout:g}") if self.timeout else None
-        if request.timeout is not None:
-            limit = Limit(request.timeout, f"--timeout {request.timeout:g}")
-        running = Running(limit=limit, after=self.progress_after)
+        running = Running(limit=self._limit(request), after=self.progress_after)
         self._cell.outcome = None
         live = progress.Live(lambda: widgets.host(self.shell), lambda: _view(running), running.cancel)
         running.slow = None if request.quiet else live.start
@@ -160,6 +160,14 @@ class MdsqlMagics(Magics):
             raise
         outcome, self._cell.outcome = self._cell.outcome, None  # its value is not ours to keep
         live.over("" if request.quiet else _status(outcome, running))
+
+    def _limit(self, request: Request) -> Limit | None:
+        """Return how long *request* may run."""
+        from md_magic.interrupt import Limit  # with the session: it is made by now
+
+        if request.timeout is not None:
+            return Limit(request.timeout, f"--timeout {request.timeout:g}")
+        return Limit(self.timeout, f"the setting MdsqlMagics.timeout = {self.timeout:g}") if self.timeout else None
 
     def _is_alone(self, cell: str | None) -> bool:
         """Whether nothing is shown in the notebook's cell but what this magic shows."""
@@ -185,11 +193,28 @@ class MdsqlMagics(Magics):
             "profile": self._profile,
         }
         make = instead.get(request.mode or "", self._run)
+        return self._signing_in(functools.partial(make, request, sql, variables))
+
+    def _signing_in(self, act: Callable[[], Any]) -> Any:  # noqa: ANN401
+        """Return what *act* returns; if the token is refused, once more with another."""
         try:
-            return make(request, sql, variables)
+            return act()
         except SignInRequired as needed:  # refused while the notebook was open; nothing of the cell has run
             self._sign_in(self.session.current, needed)
-            return make(request, sql, variables)
+            return act()
+
+    def _start(self, request: Request, texts: Sequence[str], variables: Mapping[str, Any]) -> Job:
+        """Start a background query, and give its handle a screen."""
+        from md_magic import jobscreen  # only a background query needs it
+
+        parameters = self._parameters(request, variables)
+        if request.jinja:
+            texts = [template.render(sql, {**variables, **parameters}) for sql in texts]
+        start = functools.partial(self.session.start, texts, variables, name=request.out, parameters=parameters)
+        form, limit = request.form or cast("Form", self.format), self._limit(request)
+        job: Job = self._signing_in(lambda: start(form=form, limit=request.limit, time_limit=limit))
+        job.show = functools.partial(jobscreen.show, widgets.host(self.shell))
+        return job
 
     def _dry_run(self, request: Request, sql: str, variables: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a frame
         return self.session.describe_result(sql, variables, self._parameters(request, variables))
@@ -324,6 +349,7 @@ class MdsqlMagics(Magics):
             "login": self._login,
             "logout": self._logout,
             "whoami": self._whoami,
+            "jobs": lambda _: self.session.jobs(),
             "to": lambda asked: self._write(asked, variables),
         }
         return self._bound(request, act[request.action](request))

@@ -5,6 +5,7 @@ The invariant: variables that are neither a table nor asked for by a parameter a
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import decimal
 import enum
@@ -96,6 +97,37 @@ def _is_table(kind: type) -> bool:
 
 def _scannable(value: object) -> object:
     return _Stream(value) if type(value).__name__ == "DuckDBPyRelation" else value
+
+
+def snapshot(table: Any) -> Any:  # noqa: ANN401 - a table of any package
+    """Return *table*, one of `tables`, as it is now: what is done to the variable later is not seen in it.
+
+    Memory that can be written to is copied: pandas' own copy-on-write does not see writes through NumPy. Arrow and
+    Polars share theirs, which never changes. What can be read only once is left as it is.
+    """
+    kinds = {f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(table).__mro__}
+    if "pandas.DataFrame" in kinds:
+        return _copied(table)
+    if kinds & {"polars.DataFrame", "polars.LazyFrame"}:
+        return table.clone()
+    if any(name.startswith("pyarrow.") for name in kinds):
+        return table
+    import pyarrow as pa  # loaded with the first result
+
+    return pa.RecordBatchReader.from_stream(table).read_all()  # a relation, say: another connection runs it now
+
+
+def _copied(frame: Any) -> Any:  # noqa: ANN401 - a pandas DataFrame, and this module imports no pandas
+    """Return a copy of *frame* down to the Python lists and dicts in it, which pandas' own deep copy shares."""
+    copied = frame.copy(deep=True)
+    for at, dtype in enumerate(copied.dtypes):
+        if str(dtype) == "object" and any(map(_can_change, copied.iloc[:, at])):
+            copied.isetitem(at, copied.iloc[:, at].map(copy.deepcopy))
+    return copied
+
+
+def _can_change(value: object) -> bool:
+    return hasattr(type(value), "__setitem__") or isinstance(value, set)
 
 
 def bindable(name: str, value: object) -> object:

@@ -33,6 +33,7 @@ Action = Literal[
     "logout",
     "whoami",
     "to",
+    "jobs",
 ]
 
 Mode = Literal[
@@ -41,6 +42,7 @@ Mode = Literal[
     "explain",  # the plan as a tree; nothing is run
     "analyze",  # the plan with what was measured while the statement ran
     "profile",  # a card for each column
+    "background",  # a handle of the query, which runs on
 ]
 
 _WORD = re.compile(r"""(?:[^\s"']|"[^"]*"|'[^']*'|["'])+""")
@@ -194,6 +196,13 @@ def parser() -> argparse.ArgumentParser:
         const="profile",
         help="a card for each column of the query, or of the table whose name stands in its place",
     )
+    instead.add_argument(
+        "--background",
+        dest="mode",
+        action="store_const",
+        const="background",
+        help="run on a connection of its own and give a handle at once: .done, .progress, .result(), .cancel(), await",
+    )
     run.add_argument(
         "--timeout",
         metavar="SECONDS",
@@ -237,6 +246,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="TABLE",
         help="with --frame NAME: write a DataFrame variable to TABLE, which must not be there yet",
     )
+    alone.add_argument("--jobs", action="store_true", help="background queries, as a frame")
     alone.add_argument("-h", "--help", action="store_true", help="this text")
     write = made.add_argument_group("with --to")
     write.add_argument("--frame", metavar="NAME", type=variable, help="the pandas, Polars or Arrow variable")
@@ -284,6 +294,12 @@ def _request(line: str) -> tuple[Request, str]:
         raise OptionError(message)
     if given["form"] and given["mode"] == "grid":
         message = f"Both --as {given['form']} and --grid were given: a result is a frame or a grid."
+        raise OptionError(message)
+    if given["every"] and given["mode"] == "background":
+        message = (
+            "--all displays each result as it comes, and --background gives one handle, whose result is the last"
+            " statement's: leave one of them out."
+        )
         raise OptionError(message)
     action, argument = _action(given)
     _check_writing(given)

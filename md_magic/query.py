@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import weakref
@@ -15,13 +16,13 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from md_magic import frames, masking, spill
 from md_magic.auth import diagnose, scrub, tokens_in
-from md_magic.engines import clean
+from md_magic.engines import clean, now
 from md_magic.errors import ConnectionLost, SignInError, StatementError
 from md_magic.reader import without_semicolon
 from md_magic.statement import Parameter, Statement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from md_magic.engines import Database
     from md_magic.errors import MdMagicError
@@ -50,12 +51,8 @@ _NO_SHARE_HINT = (
     "The share may have been dropped or renamed, or its owner may have closed it to this account: ask for its present"
     " URL. `LIST SHARES` lists your own."
 )
-_QUALIFIED = r'(?:(?:\w+|"(?:[^"]|"")+")\s*\.\s*){0,2}(\w+|"(?:[^"]|"")+")'
-_TEMPORARY = re.compile(
-    rf"(?i)\b(?:temp(?:orary)?\s+table\s+(?:if\s+not\s+exists\s+)?|table\s+(?:if\s+not\s+exists\s+)?(?=temp\s*\.)){_QUALIFIED}"
-)
-_DROPPED = re.compile(rf"(?i)\btable\s+(?:if\s+exists\s+)?{_QUALIFIED}")
-"""The table that a statement makes for its connection alone, and the one that it drops."""
+_NOTED = frozenset({"ATTACH", "CREATE", "DETACH", "DROP", "PREPARE", "SET"})
+"""Statements that leave something in their connection, or take it away."""
 
 _DONE = {
     "INSERT": "inserted",
@@ -320,12 +317,11 @@ def _remember(database: Database, statement: Statement) -> None:
     Its words tell. To ask DuckDB would be a query among the user's: in their logs and profiles, and in a transaction
     the first, which takes its snapshot.
     """
+    database.used = now()
     if statement.kind == "TRANSACTION":
         database.in_transaction = _begins(statement)
-    elif statement.kind == "CREATE" and (made := _TEMPORARY.search(statement.text)):
-        database.temporary.add(_unquoted(made[1]))
-    elif statement.kind == "DROP" and database.temporary and (dropped := _DROPPED.search(statement.text)):
-        database.temporary.discard(_unquoted(dropped[1]))
+    elif statement.kind in _NOTED:
+        database.held.note(statement.kind, statement.text)
 
 
 def _begins(statement: Statement) -> bool:
@@ -334,8 +330,47 @@ def _begins(statement: Statement) -> bool:
     return any(raw.startswith((b"begin", b"start"), offset) for offset, _ in duckdb.tokenize(statement.text)[:1])
 
 
-def _unquoted(name: str) -> str:
-    return name[1:-1].replace('""', '"') if name.startswith('"') else name
+@contextlib.contextmanager
+def translated(database: Database) -> Iterator[None]:
+    """Within the block, errors of *database*'s driver become ours, as those of a statement do."""
+    try:
+        yield
+    except _DRIVER_ERRORS as error:
+        cause = _driver_error(error)
+    else:
+        return
+    raise _our_error(database, Statement(text=""), cause) from clean(cause, database.secrets)
+
+
+_PROBE = Statement(text="SELECT count(*) FROM md_active_server_connections()", kind="SELECT")
+"""Asks MotherDuck itself, and changes nothing. A `SELECT 1` would run in this process."""
+
+_ALIVE = (
+    duckdb.BinderException,
+    duckdb.CatalogException,
+    duckdb.ParserException,
+    duckdb.PermissionException,
+    duckdb.TransactionException,
+)
+"""Errors of a service that answers: it does not know the probe, forbids it, or waits for a ROLLBACK."""
+
+
+def probe(database: Database) -> None:
+    """Ask MotherDuck whether the connection still works, before a statement that must not run twice is sent.
+
+    Raises `ConnectionLost` if it does not, and `SignInError` if the token is no longer good.
+    """
+    try:
+        with database.lock:
+            run(database, _PROBE, {}, form="dict")
+    except ConnectionLost:
+        raise
+    except StatementError as error:
+        if isinstance(error.__cause__, duckdb.InterruptException):
+            raise
+        if not isinstance(error.__cause__, _ALIVE):
+            raise ConnectionLost(str(error)) from error.__cause__
+    database.used = now()
 
 
 def read(reader: Reader, database: Database, sql: str) -> list[Statement]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from md_magic import catalog, credentials, generic, loading, namespace, plans, profiles, query
 from md_magic import target as targets
 from md_magic.auth import Secret
-from md_magic.engines import Database, EnginePool
+from md_magic.engines import IDLE, Database, EnginePool
 from md_magic.errors import (
     ConnectError,
     ConnectionLost,
@@ -32,13 +32,14 @@ from md_magic.errors import (
 )
 from md_magic.explorer import Explorer
 from md_magic.interrupt import Running, Watcher
+from md_magic.jobs import Job, Jobs, Task
 from md_magic.names import Names
 from md_magic.observer import Observer
 from md_magic.reader import Reader
 from md_magic.statement import Statement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import pandas as pd
 
@@ -74,6 +75,7 @@ class Session:
         self._cell = threading.local()
         self._lost: dict[Target, Database] = {}
         self._observers: dict[Database, Observer] = {}
+        self._jobs = Jobs(self.watcher)
 
     # ---- targets ----------------------------------------------------------------------------------------------------
 
@@ -105,7 +107,9 @@ class Session:
     ) -> Database:
         """Open *target*, by default the current one, where it is not open; make it current and give it *alias*.
 
-        Raises `SignInRequired` for a MotherDuck target without a token, or with one that was refused.
+        One that has been idle for long is asked whether it still answers, and opened again if it does not. Raises
+        `SignInRequired` for a MotherDuck target without a token, or with one that was refused, and `ConnectionLost`
+        where something was lost with a connection that no longer answers.
         """
         chosen = target or self.current or targets.read(targets.MEMORY)
         token = None
@@ -119,6 +123,7 @@ class Session:
         except SignInError as error:
             self._pass_over(token)
             raise _again_required(error, token) from error.__cause__
+        database = self._awake(database)
         self._settle(database, alias)
         return database
 
@@ -233,7 +238,7 @@ class Session:
         self._observer(database)
         lost = self._lost.pop(database.target, None)
         if lost is not None:
-            self._notify(f"Connected to {database.target.name} again. {_what_was_lost(lost)}")
+            self._notify(f"Connected to {database.target.name} again. {self._restored(database, lost)}")
 
     def close(self, target: Target | None = None) -> bool:
         """Close *target*, by default the current one; return whether it was open."""
@@ -245,12 +250,15 @@ class Session:
             meant = [database.target for database in self.pool if database.target.url == chosen.url]
         if self.current in meant:
             self.current = None
+        for database in filter(None, map(self.pool.find, meant)):
+            self._jobs.cancel(f"because {database.target.name} was closed", database)
         closed = [self.pool.close(one) for one in meant]
         return any(closed)
 
     def close_all(self) -> int:
         """Close every connection; return how many there were."""
         self.current = None
+        self._jobs.cancel("because every connection was closed")
         self.watcher.close()
         return self.pool.close_all()
 
@@ -303,6 +311,52 @@ class Session:
                 keep = every or statement.number == statement.of
                 yield self._run_one(database, statement, bound, tables, form=form, limit=limit, keep=keep, sink=sink)
 
+    def start(
+        self,
+        texts: Sequence[str],
+        variables: Mapping[str, Any],
+        *,
+        name: str | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        form: Form = "pandas",
+        limit: int | None = None,
+        time_limit: Limit | None = None,
+    ) -> Job:
+        """Start the statements of *texts* in the background, beside the current target, and return their handle.
+
+        *name* is what the handle is called; the others are those of `run`. Values and tables are those of now. Nothing
+        is run where a statement cannot be parsed, a parameter has no value, or something is named that is in the
+        notebook's connection alone.
+        """
+        database = self.use()
+        if time_limit is not None and database.interrupt is None:
+            raise OptionError(_cannot_stop(database, time_limit))
+        statements = [statement for sql in texts for statement in self._read(database, sql)]
+        given = {**variables, **(parameters or {})}
+        task = Task(
+            statements=[(statement, _frozen(_values(statement, given))) for statement in statements],
+            tables=namespace.tables(variables) if database.target.is_duckdb else {},
+            form=form,
+            limit=limit,
+            time_limit=time_limit,
+        )
+        return self._reconnecting(lambda: self._jobs.start(self.use(), task, name=name))
+
+    def jobs(self) -> pd.DataFrame:
+        """Return a frame of the background queries: name, target, state, progress, elapsed seconds, rows, error."""
+        return catalog.frame(self._jobs.rows(), ["name", "target", "state", "progress", "elapsed", "rows", "error"])
+
+    def _reconnecting(self, start: Callable[[], Job]) -> Job:
+        """Call *start*, which runs nothing yet; once more on a new connection where the old one was gone."""
+        database = self.use()
+        try:
+            return start()
+        except SignInError as error:
+            raise self._refused(database, error) from error.__cause__
+        except ConnectionLost as error:
+            self._again(database, error)
+            return start()
+
     @contextlib.contextmanager
     def one_cell(self, running: Running) -> Iterator[Running]:
         """Let what this thread runs within the block be one thing to look at, to limit and to stop: *running*."""
@@ -335,8 +389,8 @@ class Session:
         self, sql: str, variables: Mapping[str, Any], parameters: Mapping[str, Any] | None = None
     ) -> pd.DataFrame:
         """Return a frame with the names and types of the columns that *sql* would give. Nothing is run."""
-        database = self.use()
-        statements = self._read(database, sql)
+        statements = self._read(self.use(), sql)
+        database = self.use()  # reading may have connected anew
         columns: list[dict[str, str]] = []
         for statement in statements[-1:]:
             values = _values(statement, {**variables, **(parameters or {})})
@@ -470,26 +524,66 @@ class Session:
             with self._observer(database).around(statement):
                 yield
         except SignInError as error:
-            self._pass_over(database.token)
-            self._forget(database)
+            required = self._refused(database, error)
             if statement.number > 1:  # asking and running the cell again would run the first statements twice
                 raise
-            raise _again_required(error, database.token) from error.__cause__
+            raise required from error.__cause__
         except ConnectionLost as error:
             self._forget(database)
             error.add_note(f"\nThe next cell connects again. {_what_was_lost(database)}")
             raise
 
+    def _awake(self, database: Database) -> Database:
+        """Return *database* if it answers. After a long idle time MotherDuck is asked, before a statement is sent.
+
+        A statement that fails may have had its effect; so none is ever sent twice, and a question goes before it.
+        """
+        if not database.target.is_motherduck or database.idle < IDLE:
+            return database
+        try:
+            with self._interruptible(database):
+                query.probe(database)
+        except SignInError as error:
+            raise self._refused(database, error) from error.__cause__
+        except ConnectionLost as error:
+            return self._again(database, error)
+        return database
+
     def _again(self, database: Database, error: ConnectionLost) -> Database:
-        """Connect once more to a target whose connection died while nothing ran."""
+        """Connect once more to a target whose connection died while nothing ran; not where that loses something.
+
+        Raises *error* then, which says what.
+        """
         self._forget(database)
         if database.target.variable:  # only its owner can open it again
             raise error
+        if database.private:
+            error.add_note(
+                f"\nNothing of this cell was run, and the next one connects again. {_what_was_lost(database)}"
+            )
+            raise error
         return self.use(database.target)
+
+    def _refused(self, database: Database, error: SignInError) -> SignInRequired:
+        """Forget *database*, whose token is no longer good, and return the error that asks for another."""
+        self._pass_over(database.token)
+        self._forget(database)
+        return _again_required(error, database.token)
 
     def _forget(self, database: Database) -> None:
         self.pool.close(database.target)
         self._lost[database.target] = database
+
+    def _restored(self, database: Database, lost: Database) -> str:
+        """Choose the current database that *lost* had, and return what became of all that it held."""
+        place = lost.held.place
+        if place is not None:
+            try:
+                query.run(database, Statement(text=place, kind="SET"), {})
+            except StatementError:
+                return _what_was_lost(lost)
+            return f"{_what_was_lost(lost, place=False)} Restored: {' '.join(place.split())}."
+        return _what_was_lost(lost)
 
     # ---- catalogue --------------------------------------------------------------------------------------------------
 
@@ -578,10 +672,16 @@ def _again_required(error: SignInError, token: Token | None) -> SignInRequired:
     return required
 
 
-def _what_was_lost(database: Database) -> str:
-    lost = ["settings and prepared statements of the connection"]
-    if database.temporary:
-        lost.insert(0, f"temporary tables ({', '.join(sorted(database.temporary))})")
-    if database.in_transaction:
-        lost.insert(0, "the open transaction, which was not committed")
-    return f"What lived in the old connection is lost: {', '.join(lost)}."
+def _what_was_lost(lost: Database, *, place: bool = True) -> str:
+    begun = ["the open transaction, which was not committed"] if lost.in_transaction else []
+    words = [*begun, *lost.held.words(place=place)]
+    if not words:
+        return "Nothing else was lost."
+    return f"What lived in the old connection is lost: {'; '.join(words)}."
+
+
+def _frozen(values: Mapping[str, object]) -> dict[str, object]:
+    """Return *values* with bytes in the place of what can be written to; lists and dicts are copies already."""
+    return {
+        name: bytes(value) if isinstance(value, (bytearray, memoryview)) else value for name, value in values.items()
+    }

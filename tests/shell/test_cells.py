@@ -229,10 +229,22 @@ def test_a_closed_file_can_be_opened_by_another_process(shell):
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[(5,)]\n"
 
 
-def test_a_dead_connection_is_replaced_and_the_loss_is_told(shell):
+def test_a_dead_connection_is_replaced_where_nothing_is_lost(shell):
+    shell.sql("create table t as select 1 as a; set variable x = 1", "duckdb:///a.duckdb")
+    [database] = shell.magics.session.pool
+    database.dbapi.native.close()
+    ran = shell.sql("from t")
+    assert ran.value.a.tolist() == [1]
+    assert "again" in ran.printed
+    assert "variables x" in ran.printed
+
+
+def test_a_dead_connection_with_a_temporary_table_is_an_error_that_names_it(shell):
     shell.sql("create table t as select 1 as a; create temp table tt as select 2 as b", "duckdb:///a.duckdb")
     [database] = shell.magics.session.pool
     database.dbapi.native.close()
+    error = shell.sql("from t", error=True).error
+    assert "temporary table tt" in "".join(error.__notes__)
     ran = shell.sql("from t")
     assert ran.value.a.tolist() == [1]
     assert "again" in ran.printed
