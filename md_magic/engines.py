@@ -317,7 +317,9 @@ class Database:
                     " `FROM duckdb_variables()` lists the variables; RESET VARIABLE removes one."
                 )
                 raise ConnectError(message)
-            made = own[0]
+            made, native = own
+            native.execute("SET enable_progress_bar_print = false")
+            native.execute("SET enable_progress_bar = true")  # off, DuckDB tells no progress
         return Database(self.target, self.engine, made, self.config, self.token)
 
     def refuse_memory(self) -> None:
