@@ -98,7 +98,7 @@ class Reader:
         return None
 
 
-def _tokens(sql: str) -> list[tuple[int, Any]]:
+def tokens(sql: str) -> list[tuple[int, Any]]:
     """Return offset, in bytes, and kind of each token that DuckDB's parser would find in *sql*."""
     if not sql.isascii():
         sql = _WIDE_SPACE.sub(lambda space: " " * len(space[0].encode()), sql)
@@ -109,7 +109,7 @@ def _pieces(sql: str) -> Iterator[str]:
     """Give the texts between semicolons, also those that are empty; joined by `;` they are *sql* again."""
     raw = sql.encode()
     start = 0
-    for offset, _ in _tokens(sql):  # offsets are in bytes
+    for offset, _ in tokens(sql):  # offsets are in bytes
         if raw[offset : offset + 1] == b";":
             yield raw[start:offset].decode()
             start = offset + 1
@@ -158,10 +158,10 @@ def _after_operators(sql: str, start: int) -> tuple[str, list[int]]:
     Asking the parser about each of 2,000 parameters would read the whole text 2,000 times.
     """
     raw = sql.encode()
-    tokens = [offset for offset, _ in _tokens(sql)]
+    offsets = [offset for offset, _ in tokens(sql)]
     found = [
         here
-        for before, here, after in zip(tokens, tokens[1:], tokens[2:], strict=False)
+        for before, here, after in zip(offsets, offsets[1:], offsets[2:], strict=False)
         if raw[here : here + 1] == b":" and after == here + 1 and raw[before : before + 1] in _NO_COLON_AFTER
     ]
     first = len(sql[:start].encode())
@@ -175,7 +175,7 @@ def _has_keyword(text: str, keyword: str) -> bool:
     """Whether *keyword* stands in *text* outside strings, quoted names and comments."""
     raw = text.encode().lower()
     return any(
-        kind == duckdb.token_type.keyword and raw.startswith(keyword.encode(), offset) for offset, kind in _tokens(text)
+        kind == duckdb.token_type.keyword and raw.startswith(keyword.encode(), offset) for offset, kind in tokens(text)
     )
 
 
@@ -200,7 +200,7 @@ def without_semicolon(text: str) -> str:
 
 def _parameters(text: str, ours: frozenset[int]) -> Iterator[Parameter]:
     raw = text.encode()
-    for offset, _ in _tokens(text):
+    for offset, _ in tokens(text):
         if raw[offset : offset + 1] != b"$":
             continue
         start = len(raw[:offset].decode())

@@ -38,7 +38,7 @@ _ONE_THREAD = "SET threads = 1"
 _PIVOT = re.compile(r"__pivot_enum_.*(\n *\^)?")
 """DuckDB names the types of a `PIVOT` at random, and its caret depends on the letters' widths."""
 
-_EXECUTE = re.compile(r"(?i)\bexecute\b")
+_EXECUTE = re.compile(r"(?i)\b(execute|call)\b")
 _OF_SEVERAL = re.compile(r"\n\nStatement \d+ of \d+ failed; .*\Z")
 _PLACE = re.compile(r"\n+LINE \d+: ")
 
@@ -326,7 +326,9 @@ def difference(theirs: Result, ours: Result, sql: str) -> str | None:
     if ours.error is not None:
         return f"native gives {_short(theirs.frame)}, the cell fails: {type(ours.error).__name__}: {ours.error}"
     if theirs.rowless and ours.frame is not None and _EXECUTE.search(sql):
-        return _difference_of_frames(theirs.frame, ours.frame)  # what was prepared may have rows: not ours to know
+        return _difference_of_frames(
+            theirs.frame, ours.frame
+        )  # what is prepared or called may have rows: not ours to know
     if theirs.rowless:
         return None if ours.frame is None else f"rowless: native has no rows, the cell gives {_short(ours.frame)}"
     if ours.frame is None:

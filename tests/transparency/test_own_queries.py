@@ -63,3 +63,46 @@ def test_a_transaction_sees_what_others_commit_until_its_first_query(pair: Pair)
         connection.cursor().execute("INSERT INTO t VALUES (1)")
     assert pair.compare("FROM t") is None
     assert len(pair.run_ours("FROM t").frame) == 1
+
+
+@pytest.mark.parametrize(
+    ("cells", "open_then"),
+    [
+        (["BEGIN"], True),
+        (["/* COMMIT */ start\ntransaction"], True),
+        (["\u00a0BEGIN"], True),
+        (["BEGIN", "BEGIN"], True),
+        (["BEGIN", "SELECT error('x')"], True),
+        (["BEGIN; SELECT 1; COMMIT"], False),
+        (["BEGIN", "-- begin\nEND"], False),
+        (["BEGIN", "INSERT INTO t VALUES (1), (1)", "COMMIT"], False),
+        (["COMMIT"], False),
+        (["BEGIN", "ABORT"], False),
+    ],
+    ids=str,
+)
+def test_an_open_transaction_is_known_without_asking(pair: Pair, cells: list[str], open_then: bool) -> None:
+    for sql in ("CREATE TABLE t (i INTEGER PRIMARY KEY)", *cells):
+        assert pair.compare(sql) is None
+    assert pair.run_ours("SELECT 1").error is None or open_then
+    state = pair.shell.run_line_magic("mdsql", "--connections")["state"].tolist()
+    assert state == ["in transaction" if open_then else "open"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "names"),
+    [
+        (["CREATE TEMP TABLE a AS SELECT 1 AS i"], {"a"}),
+        (["CREATE OR REPLACE TEMPORARY TABLE IF NOT EXISTS a (i INTEGER)"], set()),
+        (["CREATE TEMPORARY TABLE IF NOT EXISTS temp.main.a (i INTEGER)"], {"a"}),
+        (['CREATE TEMP TABLE "a ""b" (i INTEGER)', "CREATE TABLE temp.c (i INTEGER)"], {'a "b'}),
+        (["CREATE TABLE kept AS SELECT 'temp table x' AS s"], set()),
+        (["CREATE TEMP TABLE a (i INTEGER)", "DROP TABLE IF EXISTS temp.a"], set()),
+        (["CREATE TEMP TABLE a (i INTEGER)", "DROP TABLE nothere"], {"a"}),
+    ],
+    ids=str,
+)
+def test_temporary_tables_are_known_without_asking(pair: Pair, cells: list[str], names: set[str]) -> None:
+    for sql in cells:
+        assert pair.compare(sql) is None
+    assert pair.shell.magics_manager.registry["MdsqlMagics"].session.use().temporary == names
