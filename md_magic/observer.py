@@ -1,9 +1,10 @@
 """Watching what an open target holds, without getting in the way: `names.Names`, taken in the background.
 
-The invariants: a key press waits at most `PATIENCE`, opens nothing and never asks a network; the notebook's own
-connection is read only by the thread that runs its statements, and never while the user's Python code may be fetching
-from it; a statement that changes something never runs beside a read of ours, which could keep a file or a transaction
-open under it.
+The invariants: nothing is read before somebody types, so that a notebook that is only run has no query but its own; a
+key press waits at most `PATIENCE`, the first one longer, opens nothing and never asks a network; the notebook's own
+connection is read only by a key press, in the thread that runs its statements, and never while the user's Python code
+may be fetching from it; a statement that changes something never runs beside a read of ours, which could keep a file or
+a transaction open under it.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ logger = logging.getLogger(__name__)
 
 PATIENCE = 0.03
 """Seconds that a key press waits for news."""
+
+_FIRST_PATIENCE = 0.4
+"""The same for the first key press, before which nothing was read."""
 
 _PAUSE = 0.03
 """Seconds after a statement in which the next one may come, as in a loop: only then the catalogue is read."""
@@ -64,10 +68,6 @@ _ROWS = 500
 _BREATH = 0.0005
 """Seconds that the worker sleeps after each of those, so that the others need not wait for it to be stopped."""
 
-_RARE = 5
-"""At most one part in so many of the time of statements goes into reading what they changed."""
-
-_DDL = frozenset({"CREATE", "DROP", "ALTER", "ATTACH", "DETACH", "TRANSACTION"})
 _READS = frozenset({"SELECT", "EXPLAIN", "EXTENSION"})
 _CHANGES_FUNCTIONS = ("macro", "function", "load", "attach", "detach", "schema", "rollback", "commit", "use")
 _SYSTEM = ("information_schema", "pg_catalog", "pg_toast", "sys", "mysql", "performance_schema")
@@ -98,7 +98,7 @@ class Observer:
     """Watches one database. Closing it closes its connection; a second time does nothing."""
 
     def __init__(self, database: Database) -> None:
-        """Begin to watch *database*, on a connection of its own where there can be one."""
+        """Watch *database* from now on, on a connection of its own where there can be one. Nothing is read yet."""
         self._database = database
         native = database.dbapi.native if database.dbapi is not None else None
         self._native = native
@@ -107,6 +107,7 @@ class Observer:
         self._ask_lock = threading.Lock()
         self._names = Names()
         self._path: tuple[tuple[str, str], ...] = ()
+        self._path_stale = True
         self._condition = threading.Condition()
         self._thread: threading.Thread | None = None
         self._stale, self._hurry, self._reading, self._paused, self._closed = True, False, False, 0, False
@@ -118,13 +119,6 @@ class Observer:
         self._owner = threading.get_ident()
         self._shown = False
         self._asked: dict[tuple[str, ...], tuple[Column, ...]] = {}
-
-    def start(self) -> None:
-        """Take the first picture, in the background."""
-        self._note_path()
-        if self._native is None and self._in_memory:
-            self._take()
-        self._wake(hurry=False)
 
     # ---- around a statement -----------------------------------------------------------------------------------------
 
@@ -153,60 +147,62 @@ class Observer:
             self._condition.wait_for(lambda: not self._reading, _PAUSE)
 
     def _after(self, statement: Statement, *, reads: bool) -> None:
-        kind = statement.kind
         if not reads:
             text = statement.text.lower()
             with self._condition:
                 self._paused -= 1
-                self._stale = True
+                self._stale = self._path_stale = True
                 self._asked = {}
                 self._functions_stale = self._functions_stale or any(word in text for word in _CHANGES_FUNCTIONS)
-        if not self._path or kind in {"SET", "ATTACH", "DETACH", "DROP", "TRANSACTION", "LOAD"}:
-            self._note_path()
         if self._stale:
             self._owner = threading.get_ident()
-            if self._reads_at_once(kind):
+            if self._in_memory:
                 self._take()
             self._wake(hurry=False)
 
     def _note_path(self) -> None:
-        if self._native is None:
+        """Ask where unqualified names are looked up, unless the connection is busy."""
+        native = self._cursor if self._database.target.variable else self._native
+        if native is None or not self._database.lock.acquire(blocking=False):
             return
-        with contextlib.suppress(duckdb.Error), self._database.lock:  # a transaction waits for its ROLLBACK
-            path = self._native.execute(_PATH).fetchall()
-            here = dict.fromkeys((str(database), str(schema)) for database, schema in path if schema != "pg_catalog")
-            self._path = (("temp", "main"), *here)
+        try:
+            path = native.execute(_PATH).fetchall()
+        except duckdb.Error:  # a transaction waits for its ROLLBACK
+            return
+        finally:
+            self._database.lock.release()
+        here = dict.fromkeys((str(database), str(schema)) for database, schema in path if schema != "pg_catalog")
+        self._path, self._path_stale = (("temp", "main"), *here), False
+        with self._condition:
+            self._names = replace(self._names, path=self._path)
 
     @property
     def _private(self) -> bool:
         """Whether something lives in the notebook's connection alone."""
         return bool(self._database.temporary) or self._database.in_transaction
 
-    def _reads_at_once(self, kind: str) -> bool:
-        """Whether what a statement of this *kind* changed is to be read now, by the thread that ran it.
-
-        Nobody else may read on the notebook's connection, and the time is the user's.
-        """
-        if self._native is None:
-            return self._in_memory
-        rare = time.monotonic() - self._taken_at > _RARE * self._cost
-        return self._private and kind in _DDL and self._cost < _QUICK and rare
-
     @property
     def _in_memory(self) -> bool:
         """Whether this is SQLite in memory, which another thread would find empty."""
-        return self._database.engine.dialect.name == "sqlite" and self._database.target.database in {"", ":memory:"}
+        return (
+            self._native is None
+            and self._database.engine.dialect.name == "sqlite"
+            and self._database.target.database in {"", ":memory:"}
+        )
 
     # ---- for a key press --------------------------------------------------------------------------------------------
 
     def names(self) -> Names:
         """Return what is known now, after waiting a moment for news, if there may be any."""
+        if self._path_stale:
+            self._note_path()
+        patience = PATIENCE if self._taken_at else _FIRST_PATIENCE
         with self._condition:
             quick = self._cost < _QUICK and self._local and not self._failed
             old = time.monotonic() - self._taken_at > _AGE
             news = not self._paused and not self._closed and (self._stale or (old and quick))
             mine = self._private and threading.get_ident() == self._owner and not self._database.target.variable
-            if news and mine and self._native is not None and self._cost < _SHORT:
+            if news and ((mine and self._native is not None) or self._in_memory) and self._cost < _SHORT:
                 self._take()  # this thread runs the statements, so none is running
                 if self._stale:
                     self._wake(hurry=False)
@@ -217,7 +213,7 @@ class Observer:
                 quickly = self._cost < _SHORT  # else it cannot be there in time, and would only be in the way
                 self._wake(hurry=quickly)
                 if quickly:
-                    self._condition.wait_for(lambda: not self._stale and (self._shown or not self._reading), PATIENCE)
+                    self._condition.wait_for(lambda: not self._stale and (self._shown or not self._reading), patience)
             self._deadline = time.monotonic() + PATIENCE
             return self._names
 

@@ -235,7 +235,6 @@ class Session:
             self._tokens[database.target.account] = database.token
         if alias:
             self.aliases[alias] = database.target
-        self._observer(database)
         lost = self._lost.pop(database.target, None)
         if lost is not None:
             self._notify(f"Connected to {database.target.name} again. {self._restored(database, lost)}")
@@ -521,7 +520,8 @@ class Session:
     def _noticing(self, database: Database, statement: Statement) -> Iterator[None]:
         """Within the block, a connection that MotherDuck refuses or that is lost is forgotten: the next one is new."""
         try:
-            with self._observer(database).around(statement):
+            observer = self._observers.get(database)
+            with observer.around(statement) if observer is not None else contextlib.nullcontext():
                 yield
         except SignInError as error:
             required = self._refused(database, error)
@@ -588,7 +588,10 @@ class Session:
     # ---- catalogue --------------------------------------------------------------------------------------------------
 
     def names(self) -> Names:
-        """Return what can be named on the current target, as far as it is known; nothing is opened or waited for."""
+        """Return what can be named on the current target, as far as it is known; nothing is opened.
+
+        Who never asks has nobody look: not one query of ours runs on the target.
+        """
         database = self.pool.find(self.current) if self.current else None
         return self._observer(database).names() if database is not None else Names()
 
@@ -597,7 +600,6 @@ class Session:
         if observer is None:
             observer = self._observers[database] = Observer(database)
             database.farewells = (observer.close, lambda: self._observers.pop(database, None))
-            observer.start()
         return observer
 
     def databases(self) -> pd.DataFrame:
