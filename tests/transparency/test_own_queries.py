@@ -92,17 +92,19 @@ def test_an_open_transaction_is_known_without_asking(pair: Pair, cells: list[str
 @pytest.mark.parametrize(
     ("cells", "names"),
     [
-        (["CREATE TEMP TABLE a AS SELECT 1 AS i"], {"a"}),
-        (["CREATE OR REPLACE TEMPORARY TABLE IF NOT EXISTS a (i INTEGER)"], set()),
-        (["CREATE TEMPORARY TABLE IF NOT EXISTS temp.main.a (i INTEGER)"], {"a"}),
-        (['CREATE TEMP TABLE "a ""b" (i INTEGER)', "CREATE TABLE temp.c (i INTEGER)"], {'a "b'}),
-        (["CREATE TABLE kept AS SELECT 'temp table x' AS s"], set()),
-        (["CREATE TEMP TABLE a (i INTEGER)", "DROP TABLE IF EXISTS temp.a"], set()),
-        (["CREATE TEMP TABLE a (i INTEGER)", "DROP TABLE nothere"], {"a"}),
+        (["CREATE TEMP TABLE a AS SELECT 1 AS i"], ["a"]),
+        (["CREATE OR REPLACE TEMPORARY TABLE IF NOT EXISTS a (i INTEGER)"], []),
+        (["CREATE TEMPORARY TABLE IF NOT EXISTS temp.main.a (i INTEGER)"], ["a"]),
+        (['CREATE TEMP TABLE "a ""b" (i INTEGER)', "CREATE TABLE temp.c (i INTEGER)"], ['a "b']),
+        (["CREATE TABLE kept AS SELECT 'temp table x' AS s"], []),
+        (["CREATE TEMP TABLE a (i INTEGER)", "DROP TABLE IF EXISTS temp.a"], []),
+        (["CREATE TEMP TABLE a (i INTEGER)", "DROP TABLE nothere"], ["a"]),
     ],
     ids=str,
 )
-def test_temporary_tables_are_known_without_asking(pair: Pair, cells: list[str], names: set[str]) -> None:
+def test_temporary_tables_are_known_without_asking(pair: Pair, cells: list[str], names: list[str]) -> None:
     for sql in cells:
         assert pair.compare(sql) is None
-    assert pair.shell.magics_manager.registry["MdsqlMagics"].session.use().temporary == names
+    assert pair.shell.magics_manager.registry["MdsqlMagics"].session.use().temporary == [
+        f"temporary table {name}" for name in names
+    ]
