@@ -67,6 +67,7 @@ EXPECTED = {
         SELECT column_name AS "column", column_type AS type
         FROM (DESCRIBE SELECT origin, avg(dep_delay) AS delay, max(time_hour) AS latest FROM flights GROUP BY 1)""",
     "after-error": "SELECT 3322::BIGINT AS planes",
+    "job": "SELECT dest, count(*) AS flights FROM flights GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 3",
     "memory-again": "SELECT 1458::BIGINT AS airports",
     "file-read": """
         WITH days AS (SELECT month, day, avg(dep_delay) AS delay FROM flights GROUP BY 1, 2)
@@ -83,6 +84,10 @@ SAID = {
     "as-dict": "{'origin': ['EWR', 'JFK', 'LGA'], 'flights': [120835, 111279, 104662]}",
     "temp": "8,255 rows inserted",
     "error": "LINE 1: SELECT origin, avg(dep_dealy) AS delay\n                           ^",
+    "profile": "336,776 rows, 19 columns.",
+    "analyze": "HASH_JOIN",
+    "grid": "The first 20 rows; there are more.",
+    "to": "4 rows written to airline_alliances",
     "file-write": "365 rows inserted",
     "close-all": "2 connections closed",
 }
