@@ -160,18 +160,9 @@ def _as_html(name: str, lines: Sequence[Line]) -> str:
 # ---- the widget -----------------------------------------------------------------------------------------------------
 
 
-def _widget(catalogue: Catalogue) -> Any:  # noqa: ANN401 - its class exists only after the imports
-    import anywidget  # 150 ms, and only a tree needs it
-    import traitlets  # see above
-
-    class CatalogueTree(anywidget.AnyWidget):
-        _esm = widgets.static("browser.js")
-        _css = widgets.static("browser.css")
-        title = traitlets.Unicode().tag(sync=True)
-
-    tree = CatalogueTree(title=catalogue.name)
+def _widget(catalogue: Catalogue) -> Any:  # noqa: ANN401 - see widgets.make
+    tree = widgets.make("browser", {"title": catalogue.name})
     tree.on_msg(lambda _widget, content, _buffers: tree.send(answer(catalogue, content)))
-    widgets.listen_while_busy(tree.comm)
     return tree
 
 

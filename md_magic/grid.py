@@ -102,7 +102,7 @@ class Grid:
         self.on_screen = False
         """Whether a running cell has shown it."""
 
-        self._widget = _widget(_facts(spill))
+        self._widget = widgets.make("grid", _facts(spill))
         self._widget.on_msg(_listener(weakref.ref(self)))
         self._answers = ThreadPoolExecutor(1, thread_name_prefix="mdsql-grid")
         weakref.finalize(self, _end, spill, self._widget).atexit = False
@@ -125,7 +125,7 @@ class Grid:
         from IPython.display import clear_output  # a kernel has it; a test of the rest need not
 
         self._spill.close()
-        self._widget.close()
+        widgets.close(self._widget)
         if self.on_screen:
             clear_output()  # type: ignore[no-untyped-call]
 
@@ -308,18 +308,4 @@ def _listener(grid: weakref.ref[Grid]) -> Callable[[object, dict[str, Any], obje
 
 def _end(spill: Spill, widget: Any) -> None:  # noqa: ANN401 - any widget
     spill.close()
-    widget.close()
-
-
-def _widget(view: dict[str, object]) -> Any:  # noqa: ANN401 - its class exists only after the imports
-    import anywidget  # 150 ms, and only a grid needs it
-    import traitlets  # see above
-
-    class ResultGrid(anywidget.AnyWidget):
-        _esm = widgets.static("grid.js")
-        _css = widgets.static("grid.css")
-        view = traitlets.Dict().tag(sync=True)
-
-    widget = ResultGrid(view=view)
-    widgets.listen_while_busy(widget.comm)
-    return widget
+    widgets.close(widget)

@@ -153,7 +153,7 @@ class _Widget:
         self._cancel = cancel
         self._listens = False
         self._sent: dict[str, object] = {}
-        self._widget = _widget()
+        self._widget = widgets.make("progress", {})
         self._widget.on_msg(self._heard)
         self._handle: Any = None
 
@@ -178,8 +178,7 @@ class _Widget:
             self._handle.update({"text/plain": status}, raw=True)
         else:
             clear_output()  # type: ignore[no-untyped-call]
-        self._widget.layout.close()  # ipywidgets gives every widget one
-        self._widget.close()
+        widgets.close(self._widget)
 
     def _heard(self, _widget: object, content: dict[str, Any], _buffers: object) -> None:
         """Take a message; on a thread of the kernel's while the cell runs, or, in old kernels, never."""
@@ -188,20 +187,6 @@ class _Widget:
             self._listens = True
         elif kind == "cancel":
             self._cancel()
-
-
-def _widget() -> Any:  # noqa: ANN401 - its class exists only after the imports
-    import anywidget  # 150 ms, and only a slow query needs it
-    import traitlets  # see above
-
-    class ProgressLine(anywidget.AnyWidget):
-        _esm = widgets.static("progress.js")
-        _css = widgets.static("progress.css")
-        view = traitlets.Dict().tag(sync=True)
-
-    widget = ProgressLine()
-    widgets.listen_while_busy(widget.comm)
-    return widget
 
 
 def as_text(view: View, *, stop: str) -> str:

@@ -217,7 +217,7 @@ class _Card:
             "kernel": widgets.kernel_id(),
             "listens": False,
         }
-        self._widget = _widget()
+        self._widget = widgets.make("signin", {})
         self._widget.on_msg(self._heard)
         self._log_filter = _without_messages_of(self._widget.model_id)
         logging.getLogger("Comm").addFilter(self._log_filter)
@@ -237,7 +237,7 @@ class _Card:
 
         logging.getLogger("Comm").removeFilter(self._log_filter)
         self._widget.view = {}  # a notebook saved with widget state keeps no link and no code
-        self._widget.close()
+        widgets.close(self._widget)
         clear_output()  # type: ignore[no-untyped-call]
 
     def show(self, state: State, message: str, **more: object) -> None:
@@ -287,20 +287,6 @@ class _Card:
 
     def _bundle(self, text: str, html: str | None = None) -> dict[str, object]:
         return widgets.bundle(self._widget, text, html)
-
-
-def _widget() -> Any:  # noqa: ANN401 - its class exists only after the imports
-    import anywidget  # 150 ms, and only a card needs it
-    import traitlets  # see above
-
-    class SignInCard(anywidget.AnyWidget):
-        _esm = widgets.static("signin.js")
-        _css = widgets.static("signin.css")
-        view = traitlets.Dict().tag(sync=True)
-
-    widget = SignInCard()
-    widgets.listen_while_busy(widget.comm)
-    return widget
 
 
 def _without_messages_of(model: str) -> Callable[[logging.LogRecord], bool]:

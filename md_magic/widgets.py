@@ -34,6 +34,27 @@ def static(name: str) -> str:
     return Path(__file__).with_name("static").joinpath(name).read_text(encoding="utf-8")
 
 
+def make(name: str, view: dict[str, object]) -> Any:  # noqa: ANN401 - its class exists only after the imports
+    """Return a widget that `static/NAME.js` draws from its one trait, *view*, and that is heard while a cell runs."""
+    import anywidget  # 150 ms, and only a cell that shows a widget needs it
+    import traitlets  # see above
+
+    parts = {
+        "_esm": static("parts.js") + static(f"{name}.js"),
+        "_css": static(f"{name}.css"),
+        "view": traitlets.Dict().tag(sync=True),
+    }
+    made = type(f"md_magic_{name}", (anywidget.AnyWidget,), parts)(view=view)  # the browser keeps a style by class name
+    listen_while_busy(made.comm)
+    return made
+
+
+def close(widget: Any) -> None:  # noqa: ANN401 - any widget
+    """Close *widget* and the layout that ipywidgets gives each, which a notebook saved with widget state would keep."""
+    widget.layout.close()
+    widget.close()
+
+
 def bundle(widget: Any, text: str, html: str | None = None) -> dict[str, object]:  # noqa: ANN401 - any widget
     """Return the MIME bundle that shows *widget*, or *html*, or *text*: the first of them that the host can."""
     view = {"version_major": 2, "version_minor": 1, "model_id": widget.model_id}

@@ -3,34 +3,12 @@
 // Text only ever becomes textContent.
 const HEIGHT = 24;
 
-function make(tag, className, text) {
-  const element = document.createElement(tag);
-  if (className) element.className = className;
-  if (text !== undefined) element.textContent = text;
-  return element;
-}
-
-function button(text, onclick) {
-  const element = make("button", "jupyter-button md-browse-button", text);
-  element.type = "button";
-  element.onclick = onclick;
-  return element;
-}
+const button = (text, onclick) => makeButton("md-browse-button", text, onclick);
 
 const quote = (path) => path.map((part) => `"${part.replaceAll('"', '""')}"`).join(".");
 
-async function copy(code, trigger) {
-  try {
-    await navigator.clipboard.writeText(code.textContent);
-  } catch {
-    getSelection().selectAllChildren(code); // without https there is no clipboard object
-    document.execCommand("copy");
-  }
-  trigger.textContent = "Copied";
-  setTimeout(() => { trigger.textContent = "Copy name"; }, 1500);
-}
-
 function render({ model, el }) {
+  const { title } = model.get("view");
   const waiting = new Map();
   const stamp = `${Math.random()}`; // several views of one model hear each other's answers
   let last = 0;
@@ -47,15 +25,14 @@ function render({ model, el }) {
 
   const box = make("section", "md-browse");
   box.setAttribute("aria-label", "Catalogue");
-  box.dataset.lmSuppressShortcuts = "true"; // or a letter would run a notebook command
-  box.onkeydown = (event) => event.stopPropagation();
+  keepKeys(box);
   const field = make("input");
   Object.assign(field, { type: "search", placeholder: "Search tables and views", spellcheck: false });
   field.setAttribute("aria-label", "Search tables and views");
   const bar = make("div", "md-browse-bar");
   const tree = make("div", "md-browse-tree");
   tree.setAttribute("role", "tree");
-  tree.setAttribute("aria-label", model.get("title"));
+  tree.setAttribute("aria-label", title);
   tree.tabIndex = 0;
   const space = make("div");
   tree.append(space);
@@ -63,7 +40,7 @@ function render({ model, el }) {
   status.setAttribute("role", "status");
   const detail = make("div", "md-browse-detail");
   detail.hidden = true;
-  bar.append(make("b", "", model.get("title")), field, button("Refresh", () => refresh()));
+  bar.append(make("b", "", title), field, button("Refresh", () => refresh()));
   box.append(bar, tree, status, detail);
   el.append(box);
 

@@ -8,13 +8,6 @@ const COLUMNS = 16;
 const TILES = 240;
 const LONG = 300; // characters of a value that a cell holds; the rest is in its title
 
-function make(tag, className, text) {
-  const element = document.createElement(tag);
-  if (className) element.className = className;
-  if (text) element.textContent = text;
-  return element;
-}
-
 const clamp = (value, low, high) => Math.max(low, Math.min(high, value));
 const counted = (number, word) => `${number.toLocaleString("en-US")} ${word}${number === 1 ? "" : "s"}`;
 let grids = 0;

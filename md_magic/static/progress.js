@@ -1,12 +1,5 @@
 // The live line of a running query. What it shows is the one trait `view`; Cancel goes back as a custom message. Text
 // only ever becomes textContent.
-function make(tag, className, text) {
-  const element = document.createElement(tag);
-  if (className) element.className = className;
-  if (text) element.textContent = text;
-  return element;
-}
-
 function duration(seconds) {
   if (seconds < 59.95) return `${seconds.toFixed(1)} s`;
   const whole = Math.round(seconds);
@@ -19,8 +12,7 @@ function render({ model, el }) {
   const line = make("div", "md-progress");
   line.setAttribute("role", "group");
   line.setAttribute("aria-label", "Running query");
-  line.dataset.lmSuppressShortcuts = "true"; // or a key on the button would run a notebook command
-  line.onkeydown = (event) => event.stopPropagation();
+  keepKeys(line);
 
   const bar = make("progress", "md-progress-bar");
   bar.max = 100;
@@ -30,14 +22,12 @@ function render({ model, el }) {
   const rows = make("span");
   const statement = make("span");
   const target = make("span", "md-progress-target");
-  const cancel = make("button", "jupyter-button md-progress-cancel", "Cancel");
-  cancel.type = "button";
   let clicked = false;
-  cancel.onclick = () => {
+  const cancel = makeButton("md-progress-cancel", "Cancel", () => {
     clicked = true;
     model.send({ type: "cancel" });
     draw();
-  };
+  });
   const hint = make("span", "md-progress-hint", "interrupt the kernel to cancel");
   line.append(bar, share, clock, rows, statement, target, cancel, hint);
   el.append(line);
@@ -76,16 +66,9 @@ function render({ model, el }) {
   const patience = setTimeout(() => { asked = true; draw(); }, 1500);
   model.on("change:view", changed);
   changed();
-  // The first message of a comm can leave before Lab has made the subshell that hears it while a cell runs.
-  let calls = 0;
-  function call() {
-    if (model.get("view").listens || ++calls > 5) clearInterval(hello);
-    else model.send({ type: "hello" });
-  }
-  const hello = setInterval(call, 400);
-  call();
+  const hush = greet(model);
   return () => {
-    clearInterval(hello);
+    hush();
     clearInterval(ticking);
     clearTimeout(patience);
     model.off("change:view", changed);

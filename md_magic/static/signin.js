@@ -1,30 +1,6 @@
 // The sign-in card. What it shows is the one trait `view`; what a person does goes back as custom messages, because a
 // trait would put a token into the saved notebook. Text only ever becomes textContent.
-function make(tag, className, text) {
-  const element = document.createElement(tag);
-  if (className) element.className = className;
-  if (text) element.textContent = text;
-  return element;
-}
-
-function button(text, onclick) {
-  const element = make("button", "jupyter-button md-signin-button", text);
-  element.type = "button";
-  element.onclick = onclick;
-  return element;
-}
-
-async function copy(code, trigger) {
-  try {
-    await navigator.clipboard.writeText(code.textContent);
-  } catch {
-    // Without https there is no clipboard object: select the text and copy as the Edit menu does.
-    getSelection().selectAllChildren(code);
-    document.execCommand("copy");
-  }
-  trigger.textContent = "Copied";
-  setTimeout(() => { trigger.textContent = "Copy code"; }, 1500);
-}
+const button = (text, onclick) => makeButton("md-signin-button", text, onclick);
 
 // Jupyter Server's own way to interrupt: for kernels that read no messages while a cell runs.
 function server() {
@@ -43,8 +19,7 @@ function interrupt(kernel) {
 function render({ model, el }) {
   const card = make("section", "md-signin");
   card.setAttribute("aria-label", "Sign in to MotherDuck");
-  card.dataset.lmSuppressShortcuts = "true"; // or a letter typed on a button would run a notebook command
-  card.onkeydown = (event) => event.stopPropagation();
+  keepKeys(card);
 
   const reason = make("p", "md-signin-reason");
   const status = make("p", "md-signin-status");
@@ -129,8 +104,9 @@ function render({ model, el }) {
   const patience = setTimeout(() => { asked = true; draw(); }, 1500);
   model.on("change:view", draw);
   draw();
-  model.send({ type: "hello" });
+  const hush = greet(model);
   return () => {
+    hush();
     clearInterval(clock);
     clearTimeout(patience);
     model.off("change:view", draw);

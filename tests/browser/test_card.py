@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -48,10 +49,12 @@ def card(notebook: Notebook, index: int = 1) -> Locator:
 
 
 def nothing_stays(notebook: Notebook, *, secrets: tuple[str, ...] = ()) -> None:
-    """Assert that neither the card nor a token, nor a part of it, is in the saved notebook."""
+    """Assert that neither the card nor a token, nor a part of it, is in the saved notebook; nor any widget's state."""
     saved = notebook.save()
     assert "auth.motherduck.com" not in saved
     assert "widget-view" not in saved
+    states = json.loads(saved)["metadata"].get("widgets", {}).values()  # the manager writes an empty one
+    assert not [state["state"] for state in states if state["state"]]
     assert not [part for secret in secrets for part in secret.split(".") if part in saved]
 
 
@@ -205,6 +208,25 @@ def test_a_kernel_that_does_not_listen_is_interrupted(motherduck: Service, noteb
     assert "was interrupted" in book.wait(1, 8)
     assert book.run(2) == "2"
     nothing_stays(book)
+    no_child_stays(motherduck)
+
+
+def test_a_first_message_that_is_lost_is_said_again(motherduck: Service, notebook: Callable[..., Notebook]) -> None:
+    """JupyterLab can send it before it has made the subshell, so that a kernel that is busy in the cell never hears."""
+    deaf = """
+heard = signin._Card._heard
+def deaf(self, widget, content, buffers, lost=[]):
+    if lost or content.get("type") != "hello":
+        heard(self, widget, content, buffers)
+    lost.append(content)
+signin._Card._heard = deaf
+"""
+    book = notebook(SETUP + deaf, SIGN_IN)
+    book.run(0)
+    book.start(1)
+    card(book).get_by_text("Use a token instead").click()
+    card(book).get_by_role("button", name="Cancel").click()
+    assert "was cancelled" in book.wait(1, 8)
     no_child_stays(motherduck)
 
 
