@@ -188,4 +188,6 @@ def _spelt(url: URL) -> str:
     """Spell *url* in one way: sorted parameters; DuckDB's `md:` and paths left readable."""
     url = url.set(query={name: url.query[name] for name in sorted(url.query)})
     text = url.render_as_string(hide_password=False)
+    if url.get_backend_name() == "sqlite" and url.database == ":memory:":
+        text = text.replace("/%3Amemory%3A", "/:memory:", 1)  # nothing before the database has a per cent sign
     return text.replace("duckdb:///md%3A", "duckdb:///md:").replace("duckdb:///%3Amemory%3A", MEMORY)

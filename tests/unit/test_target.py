@@ -44,6 +44,25 @@ def test_two_places_are_not_equal(left, right):
     assert target.read(left) != target.read(right)
 
 
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        pytest.param("sqlite:///:memory:", "sqlite:///:memory:", id="memory"),
+        pytest.param("sqlite:///%3Amemory%3A", "sqlite:///:memory:", id="memory, encoded"),
+        pytest.param("sqlite+pysqlite:///:memory:", "sqlite+pysqlite:///:memory:", id="driver"),
+        pytest.param("sqlite:///:memory:?a=%26b&password=x", "sqlite:///:memory:?a=%26b", id="parameters and a secret"),
+        pytest.param("sqlite:///:memory:?a=/%3Amemory%3A", "sqlite:///:memory:?a=%2F%3Amemory%3A", id="in a parameter"),
+        pytest.param("sqlite:////d/%3Amemory%3A", "sqlite:////d/%3Amemory%3A", id="a file of that name"),
+        pytest.param("sqlite:////d/%3Fpassword=x", "sqlite:////d/%3Fpassword%3Dx", id="a hostile name"),
+    ],
+)
+def test_sqlite_is_shown_so_that_it_can_be_written_again(written, shown):
+    found = target.read(written)
+    assert found.name == shown
+    assert target.read(found.name) == found
+    assert found.sqlalchemy_url().database == target.read(written).database
+
+
 def test_a_relative_path_is_another_place_after_chdir(tmp_path, monkeypatch):
     before = target.read("duckdb:///a.db")
     monkeypatch.chdir(tmp_path)
