@@ -65,11 +65,23 @@ class Dialect(duckdb_engine.Dialect):
 registry.register(DIALECT.replace("+", "."), __name__, Dialect.__name__)
 
 
-def without_progress_bar(native: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
-    """Return *native*, which no longer draws DuckDB's bar: in Jupyter that is a widget, dead in the saved notebook."""
-    [on] = native.execute("SELECT current_setting('enable_progress_bar')").fetchone() or (False,)
-    if on:
+def hide_progress_bar(native: duckdb.DuckDBPyConnection) -> bool:
+    """Have *native* draw no bar: in Jupyter it is a widget, dead in the saved notebook. Return whether it drew one."""
+    settings = "current_setting('enable_progress_bar') AND current_setting('enable_progress_bar_print')"
+    [drew] = native.execute(f"SELECT {settings}").fetchone() or (False,)
+    if drew:
         native.execute("SET enable_progress_bar_print = false")
+    return bool(drew)
+
+
+def show_progress_bar(native: duckdb.DuckDBPyConnection) -> None:
+    """Undo `hide_progress_bar`. As every statement does, it ends a result of *native* that is not fetched yet."""
+    native.execute("SET enable_progress_bar_print = true")
+
+
+def without_progress_bar(native: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """Return *native*, which no longer draws DuckDB's bar."""
+    hide_progress_bar(native)
     return native
 
 

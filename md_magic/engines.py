@@ -573,6 +573,8 @@ def _adopted(target: Target, value: object) -> Database:
         database = Database(target, engine, engine.connect(), cleanups=cleanups)
         database.note_transaction()
         database.note_temporary()
+        if dbapi.hide_progress_bar(native):
+            database.cleanups = (functools.partial(dbapi.show_progress_bar, native), *cleanups)
     except (sqlalchemy.exc.SQLAlchemyError, duckdb.Error) as error:
         cause = getattr(error, "orig", None) or error
     else:

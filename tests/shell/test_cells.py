@@ -295,6 +295,35 @@ def test_a_duckdb_connection_of_the_users_own_is_shared_and_left_open(shell):
     native.close()
 
 
+def test_the_users_own_connection_draws_no_bar_while_it_is_used_and_has_its_setting_back(shell):
+    def setting(native):
+        return native.execute("SELECT current_setting('enable_progress_bar_print')").fetchone()
+
+    with duckdb.connect() as bar, duckdb.connect() as none:
+        bar.execute("SET enable_progress_bar = true")
+        none.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false")
+        shell.variables |= {"bar": bar, "none": none}
+        for name in ("bar", "none"):
+            shell.cell(f"%mdsql --engine {name}")
+        assert setting(bar) == setting(none) == (False,)
+        shell.cell("%mdsql --close-all")
+        assert setting(bar) == (True,)
+        assert setting(none) == (False,)
+
+
+def test_a_users_engine_gets_its_connection_back_with_its_bar(shell):
+    pool = sqlalchemy.create_engine("duckdb://", poolclass=sqlalchemy.pool.StaticPool)
+    shell.variables["engine"] = pool
+    ask = sqlalchemy.text("SELECT current_setting('enable_progress_bar_print')")
+    with pool.connect() as connection:
+        connection.execute(sqlalchemy.text("SET enable_progress_bar = true"))
+    assert not shell.sql(ask.text, "--engine engine").value.iat[0, 0]
+    shell.cell("%mdsql --close-all")
+    with pool.connect() as connection:
+        assert connection.execute(ask).scalar() is True
+    pool.dispose()
+
+
 def test_a_sqlite_engine(shell):
     engine = shell.variables["lite"] = sqlalchemy.create_engine("sqlite://")
     shell.sql("create table t(i int); insert into t values (1), (2)", "--engine lite --alias lite")
