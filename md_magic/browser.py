@@ -93,17 +93,25 @@ class Catalogue(Protocol):
     def refresh(self) -> None:
         """Forget what is known."""
 
+    def close(self) -> None:
+        """Let go of the connection."""
 
-def browse(where: Host, catalogue: Catalogue) -> None:
-    """Show *catalogue* in what the host *where* has for it."""
+
+def browse(where: Host, catalogue: Catalogue) -> Tree | None:
+    """Show *catalogue* in what the host *where* has for it. It is closed with the tree, or where there is none."""
     from IPython.display import display  # a screen alone needs it
 
-    lines = _outline(catalogue)
-    text, html = _as_text(catalogue.name, lines), _as_html(catalogue.name, lines)
-    if where != "widgets":
-        display({"text/plain": text, "text/html": html}, raw=True)  # type: ignore[no-untyped-call]
-        return
-    display(widgets.bundle(_widget(catalogue), text, html), raw=True)  # type: ignore[no-untyped-call]
+    tree = None
+    try:
+        lines = _outline(catalogue)
+        text, html = _as_text(catalogue.name, lines), _as_html(catalogue.name, lines)
+        tree = Tree(catalogue) if where == "widgets" else None
+        shown = tree.bundle(text, html) if tree else {"text/plain": text, "text/html": html}
+        display(shown, raw=True)  # type: ignore[no-untyped-call]
+    finally:
+        if tree is None:
+            catalogue.close()
+    return tree
 
 
 # ---- without widgets ------------------------------------------------------------------------------------------------
@@ -160,15 +168,37 @@ def _as_html(name: str, lines: Sequence[Line]) -> str:
 # ---- the widget -----------------------------------------------------------------------------------------------------
 
 
-def _widget(catalogue: Catalogue) -> Any:  # noqa: ANN401 - see widgets.make
-    tree = widgets.make("browser", {"title": catalogue.name})
-    tree.on_msg(lambda _widget, content, _buffers: tree.send(answer(catalogue, content)))
-    return tree
+class Tree:
+    """A catalogue on the screen."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        """Make the widget that shows *catalogue*."""
+        self._catalogue: Catalogue | None = catalogue
+        self._widget = widgets.make("browser", {"title": catalogue.name})
+        self._widget.on_msg(self._heard)
+
+    def bundle(self, text: str, html: str) -> dict[str, object]:
+        """Return the MIME bundle of the tree, with *text* and *html* for where there are no widgets."""
+        return widgets.bundle(self._widget, text, html)
+
+    def close(self) -> None:
+        """Close the catalogue. What is asked then is answered so; a second call does nothing."""
+        catalogue, self._catalogue = self._catalogue, None
+        if catalogue is not None:
+            catalogue.close()
+
+    def _heard(self, _widget: object, content: dict[str, Any], _buffers: object) -> None:
+        self._widget.send(answer(self._catalogue, content))
 
 
-def answer(catalogue: Catalogue, content: dict[str, Any]) -> dict[str, Any]:
-    """Return what the tree is told after it said *content*: `id` of the question, and the answer or an `error`."""
+def answer(catalogue: Catalogue | None, content: dict[str, Any]) -> dict[str, Any]:
+    """Return what the tree is told after it said *content*: `id` of the question, and the answer or an `error`.
+
+    A *catalogue* that was closed is None.
+    """
     told: dict[str, Any] = {"id": content.get("id")}
+    if catalogue is None:
+        return told | {"error": "This tree is closed: run its cell again."}
     try:
         return told | _answer(catalogue, content)
     except MdMagicError as error:

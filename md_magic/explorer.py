@@ -130,9 +130,12 @@ class Explorer:
         return self.database.target.name
 
     def close(self) -> None:
-        """Close the cursor."""
+        """Close the cursor, and stop what runs on it."""
         if self._cursor is not None:
-            self._cursor.close()
+            with contextlib.suppress(duckdb.Error):  # it is closed with its connection
+                self._cursor.interrupt()
+            with self._lock:
+                self._cursor.close()
 
     def refresh(self) -> None:
         """Forget what is known: the next question asks the database."""

@@ -14,7 +14,7 @@ import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from md_magic import widgets
 from md_magic.errors import MdMagicError
@@ -31,9 +31,6 @@ FEW = 20
 
 _WIDE = 60
 """Characters of a value in the plain table."""
-
-_AT_ONCE = 16
-"""Grids that are open at a time; each has a file on disk, and the oldest are closed first."""
 
 _MOST_ROWS, _MOST_COLUMNS = 512, 128
 """The largest page that a browser is given."""
@@ -173,44 +170,6 @@ class Grid:
             self._widget.send({"type": "error", "text": str(error)} | asked)
         else:
             self._widget.send({"type": "page", "rows": page.rows, "total": page.total} | asked)
-
-
-class Grids:
-    """The open grids of a shell: at most so many, and of a cell only those of its last run."""
-
-    def __init__(self) -> None:
-        """Start with none."""
-        self._open: list[_Kept] = []
-
-    def keep(self, grid: Grid, *, cell: str | None, run: str | None) -> Grid:
-        """Return *grid*, made by this *run* of *cell*, where the front end tells; close those that it replaces."""
-        replaced = [known for known in self._open if cell and known.cell == cell and known.run != run]
-        kept = [known for known in self._open if known not in replaced and known.grid() is not None]
-        kept.append(_Kept(weakref.ref(grid), cell, run, grid if grid.on_screen else None))
-        self._open = kept[-_AT_ONCE:]
-        _close([*replaced, *kept[:-_AT_ONCE]])
-        return grid
-
-    def close_all(self) -> None:
-        """Close every grid."""
-        _close(self._open)
-        self._open = []
-
-
-class _Kept(NamedTuple):
-    """A grid that is open."""
-
-    grid: weakref.ref[Grid]
-    cell: str | None
-    run: str | None
-    held: Grid | None
-    """It again, if a cell has shown it: it lives while it is on the screen. Any other lives as long as its variable."""
-
-
-def _close(several: Sequence[_Kept]) -> None:
-    for known in several:
-        if (grid := known.grid()) is not None:
-            grid.close()
 
 
 def fill(columns: Sequence[Column], batches: Batches, *, early: bool) -> Grid:

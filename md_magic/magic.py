@@ -25,13 +25,15 @@ if TYPE_CHECKING:
 
     from md_magic import profile_view
     from md_magic.auth import Secret
-    from md_magic.grid import Grids
+    from md_magic.frames import Batches
+    from md_magic.grid import Grid
     from md_magic.interrupt import Limit, Running
     from md_magic.jobs import Job
     from md_magic.names import Names
     from md_magic.options import Request
     from md_magic.query import Outcome, Sink
     from md_magic.session import Session
+    from md_magic.spill import Column
     from md_magic.statement import Form
     from md_magic.target import Target
 
@@ -75,7 +77,7 @@ class MdsqlMagics(Magics):
         """Make the magics of *shell*; its session is made by the first cell."""
         super().__init__(shell)
         self._session: Session | None = None
-        self._grids: Grids | None = None
+        self._shown = widgets.Shown()
         self._warned = False
         self._cell = threading.local()
         self._spoke = False
@@ -117,9 +119,8 @@ class MdsqlMagics(Magics):
         return list(dict.fromkeys([*(f"@{alias}" for alias in aliases), *written, *_SCHEMES]))
 
     def close(self) -> None:
-        """Close every connection and every grid."""
-        if self._grids is not None:
-            self._grids.close_all()
+        """Close every connection, and what is on the screen and needs one or a file."""
+        self._shown.close_all()
         if self._session is not None:
             self._session.close_all()
 
@@ -269,11 +270,20 @@ class MdsqlMagics(Magics):
 
         if widgets.host(self.shell) != "widgets":
             return grid.still
-        grids = self._grids = self._grids or grid.Grids()
+        keep = self._keeper()
+
+        def fill(columns: Sequence[Column], batches: Batches) -> Grid:
+            made = grid.fill(columns, batches, early=request.in_cell and request.out is None)
+            keep(made, hold=made.on_screen)
+            return made
+
+        return fill
+
+    def _keeper(self) -> Callable[..., None]:
+        """Return `Shown.keep` for this run of this cell."""
         parent = self.shell.get_parent()  # type: ignore[attr-defined] # of a kernel's shell, which a widget's host has
         cell, run = parent.get("metadata", {}).get("cellId"), parent.get("header", {}).get("msg_id")
-        made = functools.partial(grid.fill, early=request.in_cell and request.out is None)
-        return lambda columns, batches: grids.keep(made(columns, batches), cell=cell, run=run)
+        return functools.partial(self._shown.keep, cell=cell, run=run)
 
     def _show(self, outcome: Outcome | None, request: Request) -> None:
         if outcome is not None and not request.quiet and outcome.line:
@@ -355,9 +365,11 @@ class MdsqlMagics(Magics):
         return self._bound(request, act[request.action](request))
 
     def _browse(self, _request: Request) -> None:
-        from md_magic import browser, widgets  # anywidget and ipywidgets: 300 ms that only a tree needs
+        from md_magic import browser  # only a tree needs it
 
-        browser.browse(widgets.host(self.shell), self.session.explorer())
+        tree = browser.browse(widgets.host(self.shell), self.session.explorer())
+        if tree is not None:
+            self._keeper()(tree, hold=True)
 
     def _login(self, request: Request) -> None:
         target = self.session.resolve(request.argument or request.target or "md:")

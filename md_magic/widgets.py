@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import re
 import sys
+import weakref
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Host = Literal[
     "widgets",  # a notebook with a person in front of it
@@ -14,6 +18,10 @@ Host = Literal[
     "terminal",  # IPython in a terminal
     "batch",  # nbconvert, papermill, a script, CI: nobody can answer
 ]
+
+
+_AT_ONCE = 16
+"""What is open at a time; each has a file on disk, or a connection, and the oldest are closed first."""
 
 
 def host(shell: Any) -> Host:  # noqa: ANN401 - any IPython shell; `kernel` and `get_parent` are on a kernel's only
@@ -80,3 +88,49 @@ def kernel_id() -> str | None:
     except RuntimeError:
         return None
     return match[1] if match else None
+
+
+class Closing(Protocol):
+    """What is on the screen and holds a file or a connection."""
+
+    def close(self) -> None:
+        """Let go of it; a second call does nothing."""
+
+
+class Shown:
+    """What the cells of a shell have made and is open: at most so many, and of a cell only those of its last run."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._open: list[_Kept] = []
+
+    def keep(self, made: Closing, *, cell: str | None, run: str | None, hold: bool) -> None:
+        """Note that *run* of *cell*, where the front end tells them, has *made* this; close those that it replaces.
+
+        With *hold* it lives while it is on the screen; else as long as its variable.
+        """
+        replaced = [known for known in self._open if cell and known.cell == cell and known.run != run]
+        kept = [known for known in self._open if known not in replaced and known.made() is not None]
+        kept.append(_Kept(weakref.ref(made), cell, run, made if hold else None))
+        self._open = kept[-_AT_ONCE:]
+        _close([*replaced, *kept[:-_AT_ONCE]])
+
+    def close_all(self) -> None:
+        """Close everything."""
+        _close(self._open)
+        self._open = []
+
+
+class _Kept(NamedTuple):
+    """What is open."""
+
+    made: weakref.ref[Closing]
+    cell: str | None
+    run: str | None
+    held: Closing | None
+
+
+def _close(several: Sequence[_Kept]) -> None:
+    for known in several:
+        if (made := known.made()) is not None:
+            made.close()

@@ -317,7 +317,7 @@ def test_a_users_engine_gets_its_connection_back_with_its_bar(shell):
     ask = sqlalchemy.text("SELECT current_setting('enable_progress_bar_print')")
     with pool.connect() as connection:
         connection.execute(sqlalchemy.text("SET enable_progress_bar = true"))
-    assert not shell.sql(ask.text, "--engine engine").value.iat[0, 0]
+    assert not shell.sql(ask.text, "--engine engine").value.iloc[0, 0]
     shell.cell("%mdsql --close-all")
     with pool.connect() as connection:
         assert connection.execute(ask).scalar() is True
