@@ -175,7 +175,9 @@ class _Widget:
         from IPython.display import clear_output  # see _captured
 
         if status or not alone:
-            self._handle.update({"text/plain": status}, raw=True)
+            # In a plain text JupyterLab makes a link of a target's name.
+            html = f"<pre style='margin: 0; padding: 0'>{escape(status)}</pre>"
+            self._handle.update({"text/plain": status} | ({"text/html": html} if status else {}), raw=True)
         else:
             clear_output()  # type: ignore[no-untyped-call]
         widgets.close(self._widget)

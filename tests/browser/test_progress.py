@@ -101,6 +101,8 @@ def test_the_bar_moves_and_a_status_takes_its_place(
     assert 0 < first < 100
     book.wait(2, 60)
     picture(book, f"progress status {theme.lower()}")
+    expect(book.cell(2).locator(".jp-OutputArea-output").first).to_contain_text("duckdb:///:memory:")
+    expect(book.cell(2).locator(".jp-OutputArea-output a")).to_have_count(0)  # in a plain text Lab makes a link of it
     status, result = saved(book, 2)
     assert "1 row × 1 column · " in "".join(status["data"]["text/plain"])
     assert " s · duckdb:///:memory:" in "".join(status["data"]["text/plain"])
