@@ -8,7 +8,7 @@ How one pass suffices:
   DuckDB goes on with it and computes quantiles, histogram and frequent values. A query of at most *n* rows is its own
   sample: then everything is exact.
 * Distinct values are those of the sample where it has seen nearly all of them, and else DuckDB's HyperLogLog, which
-  was up to a fifth off.
+  was mostly within a fifth, and once 31 % off.
 
 Nothing is made in the user's database, and one row of numbers is fetched.
 """
