@@ -2,9 +2,10 @@
 
 The invariants: nothing is read before somebody types, so that a notebook that is only run has no query but its own; a
 key press waits at most `PATIENCE`, the first one longer, opens nothing and never asks a network; the notebook's own
-connection is read only by a key press, in the thread that runs its statements, and never while the user's Python code
-may be fetching from it; a statement that changes something never runs beside a read of ours, which could keep a file or
-a transaction open under it.
+connection is read only by a key press, in the thread that runs its statements, where that changes neither what a
+transaction sees nor a profile, and never while the user's Python code may be fetching from it; nothing is read while
+queries are logged; a statement that changes something never runs beside a read of ours, which could keep a file or a
+transaction open under it.
 """
 
 from __future__ import annotations
@@ -69,6 +70,9 @@ _BREATH = 0.0005
 """Seconds that the worker sleeps after each of those, so that the others need not wait for it to be stopped."""
 
 _READS = frozenset({"SELECT", "EXPLAIN", "EXTENSION"})
+_SHOWS_QUERIES = ("profil", "logging", "log_query_path")
+"""Words of statements after which a query of ours might be seen."""
+
 _CHANGES_FUNCTIONS = ("macro", "function", "load", "attach", "detach", "schema", "rollback", "commit", "use")
 _SYSTEM = ("information_schema", "pg_catalog", "pg_toast", "sys", "mysql", "performance_schema")
 _MOST_SCHEMAS = 20
@@ -102,8 +106,9 @@ class Observer:
         self._database = database
         native = database.dbapi.native if database.dbapi is not None else None
         self._native = native
-        self._cursor = native.cursor() if native is not None else None
-        self._asking = native.cursor() if native is not None else None
+        self._cursor: duckdb.DuckDBPyConnection | None = None
+        self._asking: duckdb.DuckDBPyConnection | None = None
+        self._awake = False
         self._ask_lock = threading.Lock()
         self._names = Names()
         self._path: tuple[tuple[str, str], ...] = ()
@@ -118,6 +123,8 @@ class Observer:
         self._failed = False
         self._owner = threading.get_ident()
         self._shown = False
+        self._begun = False
+        self._logged, self._profiled = any("log" in name for name in database.config), False
         self._asked: dict[tuple[str, ...], tuple[Column, ...]] = {}
 
     # ---- around a statement -----------------------------------------------------------------------------------------
@@ -147,22 +154,39 @@ class Observer:
             self._condition.wait_for(lambda: not self._reading, _PAUSE)
 
     def _after(self, statement: Statement, *, reads: bool) -> None:
+        text = statement.text.lower()
+        self._owner = threading.get_ident()
+        self._begun = self._database.in_transaction and (self._begun or statement.kind != "TRANSACTION")
+        if any(word in text for word in _SHOWS_QUERIES):
+            self._note_witness(text)
         if not reads:
-            text = statement.text.lower()
             with self._condition:
                 self._paused -= 1
                 self._stale = self._path_stale = True
                 self._asked = {}
                 self._functions_stale = self._functions_stale or any(word in text for word in _CHANGES_FUNCTIONS)
-        if self._stale:
-            self._owner = threading.get_ident()
+        if self._stale and self._awake:
             if self._in_memory:
                 self._take()
             self._wake(hurry=False)
 
+    def _note_witness(self, text: str) -> None:
+        """Note what would show our queries to the user: a log of all connections, a profile of this one."""
+        if "logging" in text or "log_query_path" in text:
+            self._logged = not ("disable_logging" in text or text.replace(" ", "").rstrip(";").endswith("=''"))
+        if "profil" in text:
+            self._profiled = "disable_profiling" not in text
+
+    @property
+    def _readable(self) -> bool:
+        """Whether this thread may read on the notebook's own connection now, and nobody will notice."""
+        database = self._database
+        mine = threading.get_ident() == self._owner and not database.target.variable
+        return mine and not self._profiled and (self._begun or not database.in_transaction)
+
     def _note_path(self) -> None:
         """Ask where unqualified names are looked up, unless the connection is busy."""
-        native = self._cursor if self._database.target.variable else self._native
+        native = self._native if self._readable else self._cursor if not self._path else None
         if native is None or not self._database.lock.acquire(blocking=False):
             return
         try:
@@ -194,14 +218,19 @@ class Observer:
 
     def names(self) -> Names:
         """Return what is known now, after waiting a moment for news, if there may be any."""
-        if self._path_stale:
+        if not self._awake and not self._closed:
+            self._awake = True
+            if self._native is not None:
+                with contextlib.suppress(duckdb.Error):  # the user has closed it
+                    self._cursor, self._asking = self._native.cursor(), self._native.cursor()
+        if self._path_stale and not (self._paused or self._closed or self._logged):
             self._note_path()
         patience = PATIENCE if self._taken_at else _FIRST_PATIENCE
         with self._condition:
             quick = self._cost < _QUICK and self._local and not self._failed
             old = time.monotonic() - self._taken_at > _AGE
-            news = not self._paused and not self._closed and (self._stale or (old and quick))
-            mine = self._private and threading.get_ident() == self._owner and not self._database.target.variable
+            news = not (self._paused or self._closed or self._logged) and (self._stale or (old and quick))
+            mine = self._private and self._readable
             if news and ((mine and self._native is not None) or self._in_memory) and self._cost < _SHORT:
                 self._take()  # this thread runs the statements, so none is running
                 if self._stale:
@@ -232,13 +261,13 @@ class Observer:
     def _work(self) -> None:
         while True:
             with self._condition:
-                self._condition.wait_for(lambda: self._closed or (self._stale and not self._paused))
+                self._condition.wait_for(lambda: self._closed or (self._stale and not (self._paused or self._logged)))
                 if self._closed:
                     return
                 if not self._hurry:
                     pause = _PAUSE if self._cost < _SHORT else _LONG_PAUSE
                     self._condition.wait_for(lambda: self._closed or self._hurry or self._paused > 0, pause)
-                if self._closed or self._paused:
+                if self._closed or self._paused or self._logged:
                     continue
                 self._hurry = False
                 self._reading, self._stale, self._shown = True, False, False
@@ -282,7 +311,8 @@ class Observer:
                 return self._with_tables(before, self._native)
             finally:
                 self._database.lock.release()
-        if not self._private or not before.databases:
+        elsewhere = self._private and not (self._database.target.variable or self._profiled)
+        if not elsewhere or not before.databases:
             before = self._with_tables(before, self._cursor)
         started = time.monotonic()
         with self._condition:  # a key press need not wait for the functions, which take ten times as long
@@ -353,7 +383,7 @@ class Observer:
     def _ask(self, parts: tuple[str, ...]) -> tuple[Column, ...]:
         if parts in self._asked:
             return self._asked[parts]
-        if not self._local or self._asking is None or time.monotonic() > self._deadline:
+        if self._logged or not self._local or self._asking is None or time.monotonic() > self._deadline:
             return ()
         name = ".".join('"' + part.replace('"', '""') + '"' for part in parts)
         with self._ask_lock:

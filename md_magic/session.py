@@ -520,8 +520,7 @@ class Session:
     def _noticing(self, database: Database, statement: Statement) -> Iterator[None]:
         """Within the block, a connection that MotherDuck refuses or that is lost is forgotten: the next one is new."""
         try:
-            observer = self._observers.get(database)
-            with observer.around(statement) if observer is not None else contextlib.nullcontext():
+            with self._observer(database).around(statement):
                 yield
         except SignInError as error:
             required = self._refused(database, error)

@@ -246,3 +246,44 @@ def test_unloading_restores_tab_and_shift_tab(ip):
     ip.run_line_magic("unload_ext", "md_magic")
     after = list(ip.Completer.custom_matchers), ip.object_inspect_mime, "object_inspect_mime" in vars(ip)
     assert after == before
+
+
+def test_a_temporary_table_does_not_freeze_what_is_known_of_a_connection_of_the_user(shell, tab):
+    shell.cell("import duckdb; con = duckdb.connect(); con.execute('CREATE TEMP TABLE mine (i INT)')")
+    shell.cell("%mdsql --engine con")
+    tab("%%mdsql\nFROM |")
+    shell.sql("CREATE TABLE later (j INT)")
+    assert "later" in tab.until("%%mdsql\nFROM lat|", "later")
+    shell.variables["con"].close()
+
+
+def test_nobodys_profile_or_log_holds_a_query_of_ours(shell, tab, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tab("%%mdsql\nSELECT |")
+    shell.sql("CREATE TABLE t (i INT); SET log_query_path = 'log.txt'")
+    for _ in range(5):
+        tab("%%mdsql\nSELECT | FROM t")
+        time.sleep(0.1)
+    shell.sql("SET log_query_path = ''")
+    assert (tmp_path / "log.txt").read_text().splitlines() == ["SET log_query_path = ''"]
+    assert "i" in tab.until("%%mdsql\nSELECT | FROM t", "i")
+
+
+def test_a_tab_does_not_fix_what_a_transaction_sees(shell, tab):
+    shell.cell("import duckdb, os; other = duckdb.connect('shared.duckdb')")
+    shell.sql("CREATE TABLE t (i INT)", "duckdb:///shared.duckdb")
+    tab.until("%%mdsql\nSELECT | FROM t", "i")
+    shell.sql("BEGIN")
+    tab("%%mdsql\nSELECT | FROM t")
+    shell.variables["other"].execute("INSERT INTO t VALUES (1)")
+    assert len(shell.sql("FROM t").value) == 1
+    shell.sql("ROLLBACK")
+    shell.variables["other"].close()
+
+
+def test_a_connection_that_the_user_has_closed_breaks_no_tab(shell, tab):
+    shell.cell("import duckdb; con = duckdb.connect()")
+    shell.cell("%mdsql --engine con")
+    shell.variables["con"].close()
+    assert "SELECT" in tab("%%mdsql\nSEL|")
+    assert "count" in tab("%%mdsql\nSELECT cou|")
