@@ -18,7 +18,7 @@ from md_magic import frames, masking, spill
 from md_magic.auth import diagnose, scrub, tokens_in
 from md_magic.engines import clean, now
 from md_magic.errors import ConnectionLost, SignInError, StatementError
-from md_magic.reader import tokens, without_semicolon
+from md_magic.reader import first_word, tokens, without_semicolon
 from md_magic.statement import Parameter, Statement
 
 if TYPE_CHECKING:
@@ -139,7 +139,6 @@ def _run(
         statement = replace(statement, text=masking.PRINTED, kind="SELECT", parameters=())
     clause = sqlalchemy.text(statement.clause(values))
     connection = database.dbapi
-    tell = database.running.count if database.running is not None else None
     if connection is None:
         lists = [name for name, value in values.items() if isinstance(value, list)]
         clause = clause.bindparams(*(sqlalchemy.bindparam(name, expanding=True) for name in lists))
@@ -147,8 +146,13 @@ def _run(
         return _fetch_other(database, statement, result, form, limit, sink)
     if form == "reader" and sink is None and keep and statement.kind == "SELECT" and not guarded:
         return _stream(database, statement, clause, values, limit)
-    database.connection.execute(clause, dict(values))
     native = connection.native
+    if sink is not None and keep and statement.kind == "SELECT" and not guarded:
+        columns = _columns(database, statement, values)
+        if any(column.needs_text for column in columns):
+            batches = _in_text(database, statement, values, columns, native, limit)
+            return _through(database, statement, sink, columns, batches, limit)
+    database.connection.execute(clause, dict(values))
     counted, count = _rowless(statement, native)
     if counted:
         return Outcome(statement, changed=count, rowless=True)
@@ -157,8 +161,20 @@ def _run(
         return Outcome(statement)
     if guarded:
         native = masking.masked(native, database.secrets)
+    return _fetch(database, statement, native, form, limit, sink)
+
+
+def _fetch(
+    database: Database,
+    statement: Statement,
+    native: duckdb.DuckDBPyConnection,
+    form: Form,
+    limit: int | None,
+    sink: Sink | None,
+) -> Outcome:
+    tell = database.running.count if database.running is not None else None
     if sink is not None:
-        return _sunk(database, statement, values, native, sink, limit)
+        return _sunk(database, statement, native, sink, limit)
     fetched = frames.from_duckdb(native, form, limit=limit, count=tell)
     return Outcome(statement, value=fetched.value, limited_to=limit if fetched.more else None)
 
@@ -211,17 +227,14 @@ def _stream(
 
 
 def _sunk(
-    database: Database,
-    statement: Statement,
-    values: Mapping[str, Any],
-    native: duckdb.DuckDBPyConnection,
-    sink: Sink,
-    limit: int | None,
+    database: Database, statement: Statement, native: duckdb.DuckDBPyConnection, sink: Sink, limit: int | None
 ) -> Outcome:
-    """Hand the open result of *native* to *sink*, batch by batch."""
+    """Hand the open result of *native* to *sink*, batch by batch; a column that Arrow cannot hold makes all text."""
     columns = [spill.Column(name, str(kind)) for name, kind, *_ in native.description]
     if any(column.needs_text for column in columns):
-        batches = _in_text(database, statement, values, columns, native, limit)
+        rows = frames.to_dict(native).value
+        texts = {name: [None if value is None else str(value) for value in found] for name, found in rows.items()}
+        batches = frames.Batches(pa.table(texts).to_reader(), limit=limit)
     else:
         batches = frames.Batches.of(native, limit=limit)
     return _through(database, statement, sink, columns, batches, limit)
@@ -242,6 +255,24 @@ def _through(
     return Outcome(statement, value=value, limited_to=limit if batches.more else None)
 
 
+def _columns(database: Database, statement: Statement, values: Mapping[str, Any]) -> list[spill.Column]:
+    """Return the columns that a SELECT will give, without running it; none where DuckDB cannot tell.
+
+    What is wrong with the statement is told when it runs, at the right place.
+    """
+    if first_word(statement.text) == "PIVOT":  # without a list of values it would be looked for twice
+        return []
+    asked = within(statement, "DESCRIBE\n")
+    try:
+        database.connection.execute(sqlalchemy.text(asked.clause(values)), dict(values))
+    except DBAPIError as error:
+        if isinstance(error.orig, (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)):
+            return []
+        raise
+    rows = database.dbapi.native.fetchall() if database.dbapi is not None else []
+    return [spill.Column(name, kind) for name, kind, *_ in rows]
+
+
 def _in_text(
     database: Database,
     statement: Statement,
@@ -250,14 +281,7 @@ def _in_text(
     native: duckdb.DuckDBPyConnection,
     limit: int | None,
 ) -> frames.Batches:
-    """Return the rows with those columns as text that Arrow cannot hold.
-
-    It is DuckDB's own text for a SELECT, which is run once more within another: nothing of the first has been fetched.
-    """
-    if statement.kind != "SELECT":
-        rows = frames.to_dict(native).value
-        texts = {name: [None if value is None else str(value) for value in found] for name, found in rows.items()}
-        return frames.Batches(pa.table(texts).to_reader(), limit=limit)
+    """Run a SELECT within another, which gives those columns as DuckDB's own text that Arrow cannot hold."""
     names = [f"c{at}" for at in range(len(columns))]
     casts = [f"{name}::VARCHAR" if column.needs_text else name for name, column in zip(names, columns, strict=True)]
     before = f"SELECT {', '.join(casts)} FROM (\n"  # noqa: S608 - names of ours

@@ -1,7 +1,8 @@
 """A result kept aside: one private DuckDB file on disk that a grid sorts, filters and reads pages of.
 
 The invariants: nothing is made in the user's database, the file's memory is bounded whatever the result's size, and no
-file outlives its `Spill`. Rows are those of the run: what is looked at later does not change, and no query runs again.
+file outlives its `Spill`; what a killed kernel leaves is removed by the next. Rows are those of the run: what is looked
+at later does not change, and no query runs again.
 
 Why not the other places that a grid could read from: the query itself (run anew for each page: `random()` and changing
 tables would change under the eyes, and MotherDuck would be asked at every scroll), an open cursor of the notebook's
@@ -11,21 +12,27 @@ connection (only forwards, and other cells need it), a table of the user's datab
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shutil
+import sys
 import tempfile
 import threading
+import time
 import weakref
 from collections import OrderedDict
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
 
 from md_magic.errors import FrameError
+
+if sys.platform != "win32":
+    import fcntl
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,6 +71,13 @@ _NUMBERS = frozenset(
 )
 _NO_ARROW = re.compile(r"\b(BIT|TIME WITH TIME ZONE|TYPE|VARIANT)\b")
 """Types that Arrow lacks, or that DuckDB 1.5 writes to it and does not read back as they were."""
+
+_PREFIX = "md_magic-grid-"
+_LOCK = "owner.lock"
+"""A file in each folder that its process holds locked: the system lets go of it when the process is gone, however."""
+
+_YOUNG = 60.0
+"""Seconds for which a folder is left alone, because its owner may be about to lock it."""
 
 _FILTER = re.compile(r"(?s)\s*(>=|<=|<>|!=|=|>|<)\s*(.*?)\s*\Z")
 
@@ -123,7 +137,9 @@ class Spill:
         """How many rows can be read."""
 
         self.complete = False
-        self._folder = tempfile.mkdtemp(prefix="md_magic-grid-")
+        _sweep()
+        self._folder = tempfile.mkdtemp(prefix=_PREFIX)
+        owner = _own(self._folder)
         self._lock = threading.Lock()
         self._orders: OrderedDict[View, tuple[str, int]] = OrderedDict()
         self._made = 0
@@ -132,7 +148,7 @@ class Spill:
             self._writer = _opened(self._folder, len(self.columns), zone)
             self._reader = self._writer.cursor()
             self._writer.execute(f"CREATE TABLE disk.kept ({self._declared()})")
-        self._close = weakref.finalize(self, _remove, self._writer, self._reader, self._folder)
+        self._close = weakref.finalize(self, _remove, self._writer, self._reader, owner, self._folder)
 
     def append(self, batch: pa.RecordBatch) -> bool:
         """Take a *batch*; return whether rows became readable, which the first do at once. Raises `FrameError`."""
@@ -284,10 +300,46 @@ def _opened(folder: str, columns: int, zone: str | None) -> duckdb.DuckDBPyConne
     return made
 
 
-def _remove(writer: duckdb.DuckDBPyConnection, reader: duckdb.DuckDBPyConnection, folder: str) -> None:
+def _own(folder: str) -> IO[bytes]:
+    """Return an open file in *folder* that is locked as long as it is open, where the system has locks."""
+    owner = Path(folder, _LOCK).open("wb")  # noqa: SIM115 - `_remove` closes it
+    if sys.platform != "win32":
+        with contextlib.suppress(OSError):  # a file system without locks: nothing is swept there
+            fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return owner
+
+
+def _sweep() -> None:
+    """Remove the folders of this user's processes that were killed. Those of living ones, and of others, stay."""
+    with contextlib.suppress(OSError), os.scandir(tempfile.gettempdir()) as entries:
+        for entry in entries:
+            if entry.name.startswith(_PREFIX) and entry.is_dir(follow_symlinks=False) and _is_left(Path(entry.path)):
+                shutil.rmtree(entry.path, ignore_errors=True)
+
+
+def _is_left(folder: Path) -> bool:
+    """Whether the process that owned *folder* is gone."""
+    lock = folder / _LOCK
+    try:
+        if time.time() - lock.stat().st_mtime < _YOUNG:
+            return False
+        if sys.platform == "win32":
+            lock.unlink()  # refused for an open file
+            return True
+        with lock.open("r+b") as owner:
+            fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _remove(
+    writer: duckdb.DuckDBPyConnection, reader: duckdb.DuckDBPyConnection, owner: IO[bytes], folder: str
+) -> None:
     for connection in (reader, writer):
         with contextlib.suppress(duckdb.Error):
             connection.close()
+    owner.close()
     shutil.rmtree(folder, ignore_errors=True)
 
 

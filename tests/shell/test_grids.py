@@ -184,3 +184,16 @@ def test_questions_are_answered_and_wrong_ones_refused(notebook):
     assert answers[0] == {"type": "page", "id": "1", "rows": [("999", "x999"), ("998", "x998")], "total": 271}
     assert [message["type"] for message in answers[1:]] == ["error"] * 5
     assert "'x' is no number" in answers[1]["text"]
+
+
+@pytest.mark.parametrize("kind", ["'101'::bit", "timetz '01:02:03+02'", "42::variant"])
+def test_a_query_runs_once_whatever_its_types(shell, kind):
+    shell.sql("create sequence s; select 1")
+    text = str(shell.sql(f"select nextval('s') as n, {kind} as v from range(:rows)", "--grid --param rows=3").value)
+    assert "3 rows, 2 columns." in text
+    assert shell.sql("select nextval('s') as n").value["n"].tolist() == [4]
+
+
+def test_an_error_of_a_grid_is_where_it_is_typed(shell):
+    message = shell.sql("select '1'::bit as b,\n nosuch from range(3)", "--grid", error=True).message
+    assert "LINE 2:  nosuch from" in message

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import os
 import subprocess
 import sys
+import tempfile
 import threading
 import weakref
 from pathlib import Path
@@ -289,3 +291,38 @@ def test_memory_is_bounded():
         """
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert float(ran.stdout) < 600  # the frame would be 700 MB, the sort as much again
+
+
+LEAVES = """
+import sys, time, tempfile
+from md_magic.spill import Column, Spill
+tempfile.tempdir = sys.argv[1]
+spill = Spill([Column("a", "BIGINT")])
+print(spill._folder, flush=True)
+time.sleep(60)
+"""
+
+
+def test_what_a_killed_process_leaves_is_swept_by_the_next(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    started = [
+        subprocess.Popen([sys.executable, "-c", LEAVES, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    try:
+        killed, alive = (Path(one.stdout.readline().strip()) for one in started)
+        started[0].kill()
+        started[0].wait()
+        foreign = tmp_path / "md_magic-grid-without-a-lock"
+        foreign.mkdir()
+        Spill([Column("a", "BIGINT")]).close()
+        assert killed.exists()  # it is young: its owner could be about to lock it
+        for folder in (killed, alive):
+            os.utime(folder / "owner.lock", (0, 0))
+        Spill([Column("a", "BIGINT")]).close()
+        assert {one.name for one in tmp_path.glob("md_magic-*")} == {alive.name, foreign.name}
+    finally:
+        for one in started:
+            one.kill()
+            one.wait()
+            one.stdout.close()
