@@ -69,12 +69,18 @@ class Assistant:
     """Answers one shell."""
 
     def __init__(
-        self, shell: InteractiveShell, *, names: Callable[[], Names | None], targets: Callable[[], Sequence[str]]
+        self,
+        shell: InteractiveShell,
+        *,
+        names: Callable[[], Names | None],
+        targets: Callable[[], Sequence[str]],
+        saved: Callable[[], Sequence[str]],
     ) -> None:
         """Make an assistant; `install` has *shell* ask it."""
         self._shell = shell
         self._names = names
         self._targets = targets
+        self._saved = saved
         self._wrapped: Callable[..., Any] | None = None
         self._before: Callable[..., Any] = shell.object_inspect_mime
 
@@ -150,6 +156,7 @@ class Assistant:
             engines=tuple(name for name, value in variables.items() if _is_engine(value)),
             dicts=tuple(name for name, value in variables.items() if isinstance(value, dict)),
             targets=tuple(self._targets()),
+            saved=tuple(self._saved()),
         )
 
     # ---- Shift-Tab --------------------------------------------------------------------------------------------------

@@ -84,6 +84,9 @@ class Surroundings:
     targets: tuple[str, ...] = ()
     """Targets and aliases that are known."""
 
+    saved: tuple[str, ...] = ()
+    """Saved queries, as statements that create views."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Found:
@@ -107,14 +110,16 @@ def sql(text: str, cursor: int, around: Surroundings) -> Suggested:
     if _is_parameter(typed):
         found: Iterable[_Found] = (_Found(name, "variable", 0) for name in around.values)
         return _ranked(found, typed, around.names, plain=True)
-    resolver = _resolver(typed, around)
+    resolver = resolver_of(typed, around)
     place = scope.place(typed.items, resolver)
     found = _qualified(typed, place, resolver) if typed.qualifiers else _bare(typed, place, resolver)
     return _ranked(found, typed, around.names)
 
 
-def _resolver(typed: Typed, around: Surroundings) -> scope.Resolver:
-    return scope.Resolver(around.names, scope.created(typed.earlier, around.names), around.frames)
+def resolver_of(typed: Typed, around: Surroundings) -> scope.Resolver:
+    """Return what finds the columns of relations: of the cell, saved, in the catalogue, among the Python frames."""
+    saved = [sqltext.nest(sqltext.tokens(one)[0]) for one in around.saved]
+    return scope.Resolver(around.names, scope.created([*saved, *typed.earlier], around.names), around.frames)
 
 
 def _is_parameter(typed: Typed) -> bool:
@@ -445,7 +450,7 @@ def _names_file(typed: Typed, around: Surroundings) -> bool:
         return True
     if low in {"attach", "load", "install", "database", "exists"}:
         return before[0].low in {"attach", "load", "install", "export", "import"}
-    return scope.place(typed.items, _resolver(typed, around)).role == "relation"
+    return scope.place(typed.items, resolver_of(typed, around)).role == "relation"
 
 
 def _enclosing_call(before: Sequence[sqltext.Token]) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from md_magic.errors import StatementError
 from md_magic.statement import Parameter, Statement
@@ -50,6 +50,50 @@ def read(sql: str, dialect: str) -> list[Statement]:
         )
         for number, (start, end) in enumerate(pieces, 1)
     ]
+
+
+def tables(sql: str, dialect: str) -> set[str]:
+    """Return the tables, in lower case, that one statement names without a schema, but for its own CTEs.
+
+    It is empty for a text that sqlglot cannot parse.
+    """
+    from sqlglot import exp
+
+    tree = _tree(sql, dialect)
+    if tree is None:
+        return set()
+    own = {cte.alias_or_name.lower() for cte in tree.find_all(exp.CTE)}
+    named = {table.name.lower() for table in tree.find_all(exp.Table) if not (table.db or table.catalog)}
+    return named - own
+
+
+def is_query(sql: str, dialect: str) -> bool:
+    """Whether one statement is a query, which can stand in another."""
+    from sqlglot import exp
+
+    return isinstance(_tree(sql, dialect), exp.Query | exp.Values)
+
+
+def place_of_with(sql: str, dialect: str) -> tuple[int, bool] | None:
+    """Return where in a query CTEs can be put, and whether others follow there; `None` where the statement is none."""
+    tokens = _tokens(sql, dialect)
+    if not is_query(sql, dialect):
+        return None
+    if tokens[0].token_type.name != "WITH":
+        return tokens[0].start, False
+    return tokens[2 if tokens[1].token_type.name == "RECURSIVE" else 1].start, True
+
+
+def _tree(sql: str, dialect: str) -> Any:  # noqa: ANN401 - its class has another name in each sqlglot
+    import sqlglot  # 100 ms, see `_tokens`
+    from sqlglot.dialects import Dialect
+    from sqlglot.errors import SqlglotError
+
+    name = _SQLGLOT.get(dialect, dialect)
+    try:
+        return sqlglot.parse_one(sql, dialect=name if Dialect.get(name) else None)
+    except SqlglotError:
+        return None
 
 
 def _tokens(sql: str, dialect: str) -> list[Token]:

@@ -67,7 +67,7 @@ def sql(text: str, cursor: int, around: Surroundings, value: Callable[[str], str
             return Note(f"{before.text}{name}", (shown or f"There is no Python variable {name!r}.",))
     typed = sqltext.read(text, token.end)
     parts = (*typed.qualifiers, token.name or "")
-    resolver = scope.Resolver(around.names, scope.created(typed.earlier, around.names), around.frames)
+    resolver = completion.resolver_of(typed, around)
     place = scope.place(typed.items, resolver)
     calls = at + 1 < len(tokens) and tokens[at + 1].text == "("
     return _note(parts, place, resolver, calls=calls and place.clause != "into", bare=token.kind == "word")

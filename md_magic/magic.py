@@ -81,7 +81,7 @@ class MdsqlMagics(Magics):
         self._warned = False
         self._cell = threading.local()
         self._spoke = False
-        self.assistant = Assistant(shell, names=self._names, targets=self._known_targets)
+        self.assistant = Assistant(shell, names=self._names, targets=self._known_targets, saved=self._saved)
 
     @property
     def session(self) -> Session:
@@ -109,6 +109,9 @@ class MdsqlMagics(Magics):
 
     def _names(self) -> Names | None:
         return self._session.names() if self._session is not None else None
+
+    def _saved(self) -> list[str]:
+        return self._session.saved_views() if self._session is not None else []
 
     def _known_targets(self) -> list[str]:
         """Return what can be written for a target: schemes, aliases, and what is open."""
@@ -194,7 +197,12 @@ class MdsqlMagics(Magics):
             "profile": self._profile,
         }
         make = instead.get(request.mode or "", self._run)
-        return self._signing_in(functools.partial(make, request, sql, variables))
+        return self._signing_in(functools.partial(self._saving, request, sql, lambda: make(request, sql, variables)))
+
+    def _saving(self, request: Request, sql: str, act: Callable[[], Any]) -> Any:  # noqa: ANN401
+        """Return what *act* returns, and keep *sql* then, if that is asked for."""
+        with self.session.saving(request.save, sql) if request.save else contextlib.nullcontext():
+            return act()
 
     def _signing_in(self, act: Callable[[], Any]) -> Any:  # noqa: ANN401
         """Return what *act* returns; if the token is refused, once more with another."""
@@ -213,7 +221,9 @@ class MdsqlMagics(Magics):
             texts = [template.render(sql, {**variables, **parameters}) for sql in texts]
         start = functools.partial(self.session.start, texts, variables, name=request.out, parameters=parameters)
         form, limit = request.form or cast("Form", self.format), self._limit(request)
-        job: Job = self._signing_in(lambda: start(form=form, limit=request.limit, time_limit=limit))
+        job: Job = self._signing_in(
+            lambda: self._saving(request, texts[0], lambda: start(form=form, limit=request.limit, time_limit=limit))
+        )
         job.show = functools.partial(jobscreen.show, widgets.host(self.shell))
         return job
 
@@ -360,6 +370,7 @@ class MdsqlMagics(Magics):
             "logout": self._logout,
             "whoami": self._whoami,
             "jobs": lambda _: self.session.jobs(),
+            "forget": lambda asked: self.session.forget(asked.argument or ""),
             "to": lambda asked: self._write(asked, variables),
         }
         return self._bound(request, act[request.action](request))

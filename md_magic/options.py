@@ -34,6 +34,7 @@ Action = Literal[
     "whoami",
     "to",
     "jobs",
+    "forget",
 ]
 
 Mode = Literal[
@@ -60,6 +61,7 @@ _AS_GIVEN = (
     "mode",
     "jinja",
     "frame",
+    "save",
 )
 _USAGE = "%%%%mdsql [TARGET] [options]   with SQL below, or   %%mdsql [options] [TARGET] [SQL]"  # argparse formats it
 _EPILOG = """\
@@ -97,6 +99,9 @@ class Request:
     jinja: bool = False
     frame: str | None = None
     """The variable that is written to a table."""
+
+    save: str | None = None
+    """The name under which the SELECT is kept."""
 
     how: How = "create"
     in_cell: bool = False
@@ -159,6 +164,13 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--file", metavar="PATH", help="run the SQL of a file")
     run.add_argument(
         "--all", dest="every", action="store_true", help="display the result of every statement, not only of the last"
+    )
+    run.add_argument(
+        "--save",
+        metavar="NAME",
+        type=variable,
+        help="keep the cell's SELECT under NAME once it has run (with --dry-run: without running it); later cells that"
+        " name NAME get it as a common table expression, before a table of that name",
     )
     instead = run.add_mutually_exclusive_group()  # of the result
     instead.add_argument(
@@ -247,6 +259,7 @@ def parser() -> argparse.ArgumentParser:
         help="with --frame NAME: write a DataFrame variable to TABLE, which must not be there yet",
     )
     alone.add_argument("--jobs", action="store_true", help="background queries, as a frame")
+    alone.add_argument("--forget", metavar="NAME", type=variable, help="forget what was saved with --save NAME")
     alone.add_argument("-h", "--help", action="store_true", help="this text")
     write = made.add_argument_group("with --to")
     write.add_argument("--frame", metavar="NAME", type=variable, help="the pandas, Polars or Arrow variable")
@@ -269,6 +282,10 @@ def parse(line: str, cell: str | None = None) -> Request:
         message = (
             f"--{request.action.replace('_', '-')} stands on the line alone, and {sql.strip()[:40]!r} stands after it."
         )
+        raise OptionError(message)
+    if request.save and (request.action != "run" or (request.file and sql.strip())):
+        other = "--file and SQL below it" if request.action == "run" else f"--{request.action.replace('_', '-')}"
+        message = f"--save {request.save} keeps one SELECT, and it was given with {other}: leave one of them out."
         raise OptionError(message)
     request = replace(request, in_cell=True) if cell is not None else request
     if assigned is None:

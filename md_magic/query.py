@@ -517,10 +517,32 @@ def _located(text: str, statement: Statement) -> str:
         if parameter.sign == ":":
             text = re.sub(rf"\${parameter.name}\b", f":{parameter.name}", text)
 
-    def moved(match: re.Match[str]) -> str:
-        number = str(int(match[1]) + statement.line)
-        caret = " " * (len(match[3]) + len(number) - len(match[1]))
-        return f"\nLINE {number}: {match[2]}\n{caret}^"
+    text = _LINE.sub(lambda match: _moved(match, statement), text) if statement.line or statement.inserted else text
+    return _POSITION.sub(lambda match: f"{match[1]} Error: {match[2]}{_position(int(match[3]), statement)}", text)
 
-    text = _LINE.sub(moved, text) if statement.line else text
-    return _POSITION.sub(lambda match: f"{match[1]} Error: {match[2]}{int(match[3]) + statement.offset}", text)
+
+def _moved(match: re.Match[str], statement: Statement) -> str:
+    """Return what DuckDB says of a line with the number that the line has in the cell, or in a saved query."""
+    line, shown, number = int(match[1]) + statement.line, match[2], ""
+    added = statement.inserted
+    if added is not None and added.line <= line < added.line + added.lines:
+        name, first, _ = next(one for one in reversed(added.queries) if one[1] <= line)
+        number = f"{max(line - first, 1)} of the saved query {name}"
+    elif added is not None and line >= added.line + added.lines:
+        blank = re.sub(r"\S", " ", added.head)
+        if blank and line == added.line + added.lines and shown.startswith(blank):
+            shown = added.head + shown[len(blank) :]
+        line -= added.lines + bool(added.head)
+    elif added is not None and added.head and line == added.line - 1 and shown == added.head:
+        shown += added.tail
+    number = number or str(line)
+    caret = " " * (len(match[3]) + len(number) - len(match[1]))
+    return f"\nLINE {number}: {shown}\n{caret}^"
+
+
+def _position(told: int, statement: Statement) -> int:
+    """Return the byte of the cell that DuckDB tells; of a place in a saved query, the byte before which that stands."""
+    place, added = told + statement.offset, statement.inserted
+    if added is None or place < added.offset:
+        return place
+    return max(place - added.size, added.offset)

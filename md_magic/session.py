@@ -36,6 +36,7 @@ from md_magic.jobs import Job, Jobs, Task
 from md_magic.names import Names
 from md_magic.observer import Observer
 from md_magic.reader import Reader
+from md_magic.saved import Shelf
 from md_magic.statement import Statement
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class Session:
         self._lost: dict[Target, Database] = {}
         self._observers: dict[Database, Observer] = {}
         self._jobs = Jobs(self.watcher)
+        self._shelves: dict[str, Shelf] = {}
 
     # ---- targets ----------------------------------------------------------------------------------------------------
 
@@ -493,7 +495,52 @@ class Session:
             raise
         return outcome.changed or 0
 
+    @contextlib.contextmanager
+    def saving(self, name: str, sql: str) -> Iterator[None]:
+        """Keep the SELECT *sql* under *name* when the block, which runs or looks at it, has ended without an error.
+
+        Raises `StatementError`, before the block, for anything but one SELECT, and for one that would read itself.
+        """
+        database = self.use()
+        dialect = database.target.dialect
+        shelf = self._shelves.setdefault(dialect, Shelf(dialect))
+        statements = self._typed(database, sql)
+        saved = shelf.checked(name, statements, _parser(self.use()))
+        self._cell.saving = name
+        try:
+            yield
+        finally:
+            self._cell.saving = None
+        shelf.keep(saved)
+
+    def forget(self, name: str) -> None:
+        """Forget what was saved as *name*. Raises `OptionError` where nothing was."""
+        known_in = [shelf for shelf in self._shelves.values() if shelf.forget(name)]
+        if not known_in:
+            known = self.saved
+            message = f"--forget {name}: no query is saved under that name. Saved: {', '.join(known) or 'none yet'}."
+            raise OptionError(message + _near(name, dict.fromkeys(known), ""))
+
+    @property
+    def saved(self) -> list[str]:
+        """The names of the saved queries."""
+        return list(dict.fromkeys(name for shelf in self._shelves.values() for name in shelf.names))
+
+    def saved_views(self) -> list[str]:
+        """Return the saved queries of the current target as statements that create views: what completion reads."""
+        shelf = self._shelves.get(self.current.dialect) if self.current else None
+        return shelf.views() if shelf else []
+
     def _read(self, database: Database, sql: str) -> list[Statement]:
+        """Return the statements of *sql*, with the saved queries that they name."""
+        statements = self._typed(database, sql)
+        shelf = self._shelves.get(database.target.dialect)
+        if not shelf:
+            return statements
+        parse, saving = _parser(self.use()), getattr(self._cell, "saving", None)
+        return [shelf.put_into(statement, parse, but=saving) for statement in statements]
+
+    def _typed(self, database: Database, sql: str) -> list[Statement]:
         if not database.target.is_duckdb:
             return generic.read(sql, database.target.dialect)
         try:
@@ -618,6 +665,11 @@ class Session:
         return Explorer(self.use())
 
 
+def _parser(database: Database) -> Callable[[str], object]:
+    """Return what raises for a text that the DuckDB behind *database* cannot parse, and for no text of another."""
+    return database.dbapi.native.extract_statements if database.dbapi is not None else str
+
+
 def _values(statement: Statement, given: Mapping[str, Any]) -> dict[str, object]:
     """Return the values of the parameters. DuckDB's own `$name` without a usable variable is left to DuckDB's error."""
     values = {}
@@ -627,7 +679,12 @@ def _values(statement: Statement, given: Mapping[str, Any]) -> dict[str, object]
         except RecursionError:
             message = f"The parameter :{parameter.name} holds itself, and SQL has no such value."
             raise ParameterError(message) from None
-        except ParameterError:
+        except ParameterError as error:
+            if statement.inserted is not None:
+                names = " and ".join(name for name, *_ in statement.inserted.queries)
+                error.add_note(
+                    f"\nThe statement has the saved {names} in it, whose parameters are bound when it is used."
+                )
             if parameter.sign == ":":
                 raise
     return values

@@ -46,6 +46,30 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
+class Inserted:
+    """Lines that stand in a statement's text and not in the cell: saved queries. Errors are counted without them."""
+
+    line: int
+    """Number of the first of them, in the cell as if it had them."""
+
+    lines: int
+    offset: int
+    """How many bytes of the cell stand before them."""
+
+    size: int
+    """How many bytes they are."""
+
+    head: str
+    """What is typed before them on the line that they divide, and in its place stands blank after them; or empty."""
+
+    tail: str
+    """What is typed after them on that line."""
+
+    queries: tuple[tuple[str, int, int], ...]
+    """Of each query its name, the number of the line before its first, and how many lines these are."""
+
+
+@dataclass(frozen=True, slots=True)
 class Statement:
     """One statement of a cell."""
 
@@ -68,6 +92,8 @@ class Statement:
 
     offset: int = 0
     """How many bytes of the cell stand before this statement's text: DuckDB counts positions in bytes."""
+
+    inserted: Inserted | None = None
 
     def clause(self, values: Mapping[str, object]) -> str:
         """Return the text for `sqlalchemy.text()`, with the parameters that have one of *values* as `:name`."""
