@@ -41,11 +41,14 @@ _FIRST_PATIENCE = 0.4
 _PAUSE = 0.03
 """Seconds after a statement in which the next one may come, as in a loop: only then the catalogue is read."""
 
-_LONG_PAUSE = 0.2
+_LONG_PAUSE = 0.5
 """The same for a catalogue that takes long to read."""
 
 _QUICK = 0.05
 """A catalogue that was read in so many seconds is read again when somebody types: whoever changed it is noticed."""
+
+_SOON = 0.1
+"""Seconds that reading may take where a key press is worth waiting for it; else it would only be in the way."""
 
 _SHORT = 0.25
 """Seconds for which the notebook's connection may be kept from its next statement."""
@@ -239,7 +242,7 @@ class Observer:
                 self._stale = True
                 if time.monotonic() - self._functions_at > _FUNCTIONS_AGE:
                     self._functions_stale = True
-                quickly = self._cost < _SHORT  # else it cannot be there in time, and would only be in the way
+                quickly = self._cost < _SOON  # else it cannot be there in time, and would only be in the way
                 self._wake(hurry=quickly)
                 if quickly:
                     self._condition.wait_for(lambda: not self._stale and (self._shown or not self._reading), patience)
@@ -265,7 +268,7 @@ class Observer:
                 if self._closed:
                     return
                 if not self._hurry:
-                    pause = _PAUSE if self._cost < _SHORT else _LONG_PAUSE
+                    pause = _PAUSE if self._cost < _SOON else _LONG_PAUSE
                     self._condition.wait_for(lambda: self._closed or self._hurry or self._paused > 0, pause)
                 if self._closed or self._paused or self._logged:
                     continue
