@@ -16,7 +16,7 @@ from traitlets import Dict, Enum, Float, Int, TraitError, Unicode, observe, vali
 
 from md_magic import auth, history, options, progress, template, widgets
 from md_magic.assist import Assistant
-from md_magic.errors import MdMagicError, OptionError, SignInRequired, StatementError
+from md_magic.errors import MdMagicError, OptionError, QueryInterrupted, SignInRequired, StatementError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -101,6 +101,11 @@ class MdsqlMagics(Magics):
             return self._answer(line, cell, local_ns)
         except MdMagicError as error:
             raise _without_frames(error) from error.__cause__
+        except QueryInterrupted:
+            raise
+        except KeyboardInterrupt:  # while no query ran: between the cell's beginning and its query's, say
+            message = "the cell was interrupted; the connection is still usable."
+            raise QueryInterrupted(message) from None
 
     def _say(self, line: str) -> None:
         """Print what must stay on the screen, whatever becomes of the cell."""

@@ -52,7 +52,8 @@ def interrupted(kernel: Kernel, sql: str, *, after: float) -> Reply:
 def test_interrupting_ends_the_cell_and_keeps_the_connection(kernel: Kernel, sql: str, after: float) -> None:
     kernel.run("%mdsql CREATE OR REPLACE TEMP TABLE kept AS SELECT 1 AS i")
     reply = interrupted(kernel, sql, after=after)
-    assert reply.text.startswith("KeyboardInterrupt: the query was interrupted"), reply.text
+    early = after == MOMENTS[0] and "KeyboardInterrupt" in reply.text  # IPython itself may still be at it
+    assert early or reply.text.startswith("KeyboardInterrupt: the query was interrupted"), reply.text
     assert len(reply.outputs) == 1
     assert kernel.run("kept = %mdsql FROM kept\nprint(len(kept))").text == "1\n"
 

@@ -95,7 +95,11 @@ def test_sql_that_does_not_parse_is_duckdbs_error(reader, connection):
     [
         pytest.param("select 1", ["select 1"], id="one"),
         pytest.param("select 1;", ["select 1;"], id="one with its semicolon is left as typed"),
-        pytest.param("select 1; -- c\n;;\nselect ';' ;", ["select 1", "\nselect ';' "], id="empty ones are left out"),
+        pytest.param(
+            "select 1; -- c\n;;\nselect ';' ;",
+            ["select 1", "\nselect ';' ;"],
+            id="empty ones are left out, and the end is left as typed",
+        ),
         pytest.param("", [], id="nothing"),
         pytest.param("-- only a comment\n;", [], id="comment"),
         pytest.param("select 'é;';select 2", ["select 'é;'", "select 2"], id="bytes and characters"),
