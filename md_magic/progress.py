@@ -79,17 +79,24 @@ class Live:
             line = _line(self._host(), self._cancel)
             if line is None:
                 return
-            with self._lock:
-                if self._over.is_set():
-                    return
-                line.open(self._look())
-                self._line = line
+            self._open(line)
             while not self._over.wait(_TICK):
                 with self._lock:
                     if not self._over.is_set():
                         line.show(self._look())
         except Exception:  # the query matters more than its line
             logger.debug("the line that shows what runs failed", exc_info=True)
+
+    def _open(self, line: _Line) -> None:
+        """Show *line*, unless the query has ended while it was being made."""
+        try:
+            with self._lock:
+                if not self._over.is_set():
+                    line.open(self._look())
+                    self._line = line
+        finally:
+            if self._line is None:
+                line.drop()
 
 
 class _Line(Protocol):
@@ -103,6 +110,9 @@ class _Line(Protocol):
 
     def close(self, status: str, *, alone: bool) -> None:
         """Take the line away, and leave *status* instead."""
+
+    def drop(self) -> None:
+        """Give back what was made for a line that nobody has seen."""
 
 
 def _line(host: Host, cancel: Callable[[], object]) -> _Line | None:
@@ -139,6 +149,9 @@ class _Text:
         sys.stderr.flush()
         if status:
             print(status)
+
+    def drop(self) -> None:
+        """Do nothing: what was not written needs no taking back."""
 
     def _write(self, text: str) -> None:
         sys.stderr.write("\r" + text.ljust(self._shown))
@@ -180,6 +193,10 @@ class _Widget:
             self._handle.update({"text/plain": status} | ({"text/html": html} if status else {}), raw=True)
         else:
             clear_output()  # type: ignore[no-untyped-call]
+        self.drop()
+
+    def drop(self) -> None:
+        """Close the widget, which ipywidgets and the browser keep otherwise, and with it what it can cancel."""
         widgets.close(self._widget)
 
     def _heard(self, _widget: object, content: dict[str, Any], _buffers: object) -> None:
