@@ -115,10 +115,9 @@ class Job:
     `cancel()` stops it.
     """
 
-    def __init__(self, status: Status, task: Task, connect: Callable[[], Database]) -> None:
-        """Make the handle of *task*, on the connection that *connect* opens. `Jobs.start` starts it."""
+    def __init__(self, status: Status, task: Task) -> None:
+        """Make the handle of *task*. `Jobs.start` starts it."""
         self._status = status
-        self._connect = connect
         self._running = Running(status.target, limit=task.time_limit)
         self._running.of = max(len(task.statements), 1)
         self._lock = threading.Lock()
@@ -266,11 +265,14 @@ class Job:
 
     # ---- running, in its own thread ---------------------------------------------------------------------------------
 
-    def run(self, task: Task, watcher: Watcher) -> None:
-        """Run *task* to its end, watched by *watcher*, and keep what it gave. Raises nothing."""
+    def run(self, task: Task, connect: Callable[[], Database], watcher: Watcher) -> None:
+        """Run *task* on what *connect* opens, watched by *watcher*, and keep what it gave. Raises nothing.
+
+        The handle keeps neither *task* nor *connect*: a notebook keeps handles for hours.
+        """
         own = None
         try:
-            own = self._connect()
+            own = connect()
             outcome = self._watched(own, task, watcher)
         except BaseException as error:  # noqa: BLE001 - nobody sees what a thread raises; its handle tells
             self._fail(error, own)
@@ -356,13 +358,15 @@ class Jobs:
         connect, tables = _prepared(database, task)
         task = replace(task, tables=tables)
         status = Status(name=name or f"job {number}", target=database.target.name)
-        job = Job(status, task, connect)
+        job = Job(status, task)
         with self._lock:
             self._running[number] = (database, job)
             self._statuses.append((status, weakref.ref(job)))
             self._forget_oldest()
         self._watch_exit()
-        thread = threading.Thread(target=self._run, args=(number, job, task), daemon=True, name=f"mdsql-{status.name}")
+        thread = threading.Thread(
+            target=self._run, args=(number, job, task, connect), daemon=True, name=f"mdsql-{status.name}"
+        )
         thread.start()
         return job
 
@@ -382,8 +386,8 @@ class Jobs:
         for job in meant:
             job.wait(max(0.0, deadline - time.monotonic()))
 
-    def _run(self, number: int, job: Job, task: Task) -> None:
-        job.run(task, self._watcher)
+    def _run(self, number: int, job: Job, task: Task, connect: Callable[[], Database]) -> None:
+        job.run(task, connect, self._watcher)
         with self._lock:
             self._running.pop(number, None)
 
