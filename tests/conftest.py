@@ -8,6 +8,15 @@ import pytest
 from hypothesis import settings
 
 
+def pytest_collection_modifyitems(config, items):
+    """Leave the soak out, unless `-m` names it: it takes minutes."""
+    if "soak" in config.option.markexpr:
+        return
+    soaks = [item for item in items if item.get_closest_marker("soak")]
+    items[:] = [item for item in items if item not in soaks]
+    config.hook.pytest_deselected(items=soaks)
+
+
 @pytest.fixture(autouse=True)
 def _isolated(tmp_path, monkeypatch):
     """Keep out the home folder, IPython's profile and MotherDuck tokens; work in an empty folder."""

@@ -59,6 +59,8 @@ class Kernel:
     manager: KernelManager
     client: BlockingKernelClient
     outputs: list[dict[str, Any]] = field(default_factory=list)
+    attended: bool = False
+    """Whether somebody sits in front of it, who could be asked for input: batch runs have nobody."""
 
     @classmethod
     def start(cls, folder: Path) -> Kernel:
@@ -93,7 +95,7 @@ class Kernel:
     def begin(self, source: str) -> str:
         """Send a cell and return its id as soon as the kernel has begun to run it."""
         self.outputs = []
-        request = self.client.execute(source, allow_stdin=False, stop_on_error=False)
+        request = self.client.execute(source, allow_stdin=self.attended, stop_on_error=False)
         while self._published(request) != "execute_input":
             pass
         return str(request)
