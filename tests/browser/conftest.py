@@ -243,7 +243,11 @@ def _text_of(output: dict[str, Any]) -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip, where there is no browser; where one is required, its absence is a failure."""
+    """Run what needs the browser last: until the end of the run Playwright keeps an event loop in this thread.
+
+    Skip it where there is no browser; where one is required, its absence is a failure.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
     if REQUIRED or Path(CHROMIUM).exists():
         return
     for item in items:

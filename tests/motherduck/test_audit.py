@@ -99,9 +99,11 @@ class Front:
         mine = []
         while True:
             message = self.client.get_iopub_msg(timeout=60)
-            if message["msg_type"] == "comm_open" and "view" in message["content"]["data"].get("state", {}):
+            card = message["content"].get("data", {}).get("application/vnd.jupyter.widget-view+json")
+            if message["msg_type"] == "display_data" and card:  # nobody clicks before there is something to see
                 for content in clicks:
-                    self.click(message["content"]["comm_id"], content)
+                    self.click(card["model_id"], content)
+                clicks = ()
             if message["msg_type"] != "execute_input":
                 self.published.append(message)
                 mine.append(message["content"])
