@@ -332,5 +332,7 @@ class _Reader(threading.Thread):
 
 def _readable(stream: IO[bytes], seconds: float) -> bool:
     if sys.platform == "win32":
-        return True  # select knows sockets only
-    return bool(select.select([stream], [], [], seconds)[0])
+        return True  # nothing there waits for a pipe
+    poll = select.poll()  # `select.select` fails where a process has more than 1,024 files open
+    poll.register(stream, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))

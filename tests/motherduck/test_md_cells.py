@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from md_standin.service import digest
+from traitlets.config import Config
 
 from md_magic import auth, credentials, signin
 
@@ -55,7 +56,7 @@ class Cells:
 @pytest.fixture
 def shell() -> Iterator[InteractiveShell]:
     InteractiveShell.clear_instance()
-    made = InteractiveShell.instance()
+    made = InteractiveShell.instance(config=Config({"HistoryManager": {"hist_file": ":memory:"}}))  # no file left open
     made.colors = "nocolor"
     made.run_line_magic("load_ext", "md_magic")
     yield made

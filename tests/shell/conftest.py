@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
+from traitlets.config import Config
 
 
 @dataclass
@@ -51,7 +52,7 @@ class Shell:
 @pytest.fixture
 def ip():
     InteractiveShell.clear_instance()
-    made = InteractiveShell.instance()
+    made = InteractiveShell.instance(config=Config({"HistoryManager": {"hist_file": ":memory:"}}))  # no file left open
     made.history_manager.enabled = False
     made.colors = "nocolor"
     yield made

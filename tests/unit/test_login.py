@@ -15,6 +15,7 @@ import pytest
 from md_standin import texts
 from md_standin.service import make_token
 
+from md_magic import login
 from md_magic.errors import SignInError
 from md_magic.login import Login, environment, explain, read_prompt
 
@@ -58,6 +59,28 @@ def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, "It did not come to pass."
         time.sleep(0.01)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no poll, and no need of it")
+def test_a_process_with_many_open_files_can_sign_in() -> None:
+    import resource  # not on Windows
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    many = 1100
+    if hard != resource.RLIM_INFINITY and hard < 2 * many:
+        pytest.skip(f"No more than {hard} files may be open here.")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2 * many), hard))
+    held = [os.open(os.devnull, os.O_RDONLY) for _ in range(many)]
+    reading, writing = os.pipe()
+    try:
+        with os.fdopen(reading, "rb") as stream:
+            assert not login._readable(stream, 0)
+            os.write(writing, b"a link")
+            assert login._readable(stream, 0)
+    finally:
+        for fd in (*held, writing):
+            os.close(fd)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 class TestReadPrompt:
