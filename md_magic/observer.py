@@ -22,6 +22,7 @@ import sqlalchemy
 from sqlalchemy.engine.reflection import ObjectKind
 from sqlalchemy.exc import SQLAlchemyError
 
+from md_magic import sqltext
 from md_magic.names import Column, Function, Names, Table
 
 if TYPE_CHECKING:
@@ -79,6 +80,10 @@ _SHOWS_QUERIES = ("profil", "logging", "log_query_path")
 _CHANGES_FUNCTIONS = ("macro", "function", "load", "attach", "detach", "schema", "rollback", "commit", "use")
 _SYSTEM = ("information_schema", "pg_catalog", "pg_toast", "sys", "mysql", "performance_schema")
 _MOST_SCHEMAS = 20
+_MOST_TOUCHED = 12
+"""As many names of statements are looked up one by one (0.4 ms each) until the whole catalogue has been read."""
+
+_TOUCHES = frozenset({"CREATE", "DROP", "ALTER"})
 
 _PATH = "SELECT current_database(), unnest(list_concat([current_schema()], current_schemas(true)))"
 _DATABASES = "SELECT database_name, type FROM duckdb_databases() WHERE NOT internal ORDER BY database_oid"
@@ -129,6 +134,7 @@ class Observer:
         self._begun = False
         self._logged, self._profiled = any("log" in name for name in database.config), False
         self._asked: dict[tuple[str, ...], tuple[Column, ...]] = {}
+        self._touched: dict[str, None] = {}
 
     # ---- around a statement -----------------------------------------------------------------------------------------
 
@@ -167,6 +173,8 @@ class Observer:
                 self._paused -= 1
                 self._stale = self._path_stale = True
                 self._asked = {}
+                if statement.kind in _TOUCHES and self._awake:
+                    self._touched |= dict.fromkeys(_named(statement.text))
                 self._functions_stale = self._functions_stale or any(word in text for word in _CHANGES_FUNCTIONS)
         if self._stale and self._awake:
             if self._in_memory:
@@ -247,7 +255,26 @@ class Observer:
                 if quickly:
                     self._condition.wait_for(lambda: not self._stale and (self._shown or not self._reading), patience)
             self._deadline = time.monotonic() + PATIENCE
-            return self._names
+            return self._mended() if self._touched else self._names
+
+    def _mended(self) -> Names:
+        """Return what is known, put right about the tables that statements named after it was read.
+
+        Reading 10,000 tables takes a second, asking for one 0.4 ms.
+        """
+        names = self._names
+        if len(self._path) < len(("temp", "current")):
+            return names
+        place = self._path[1]
+        tables = {table.name.lower(): table for table in names.tables if table.place == place}
+        made, gone = [], set()
+        for name in [*self._touched][-_MOST_TOUCHED:]:
+            found, known = self._ask((*place, name)), tables.get(name.lower())
+            if found and known is None:
+                made.append(Table(name, place[1], place[0]))
+            elif known is not None and self._asked.get((*place, name)) == ():
+                gone.add(known)
+        return replace(names, tables=(*(table for table in names.tables if table not in gone), *made))
 
     # ---- the worker -------------------------------------------------------------------------------------------------
 
@@ -295,6 +322,7 @@ class Observer:
         with self._condition:
             if names is not None:
                 self._names = names
+                self._touched = self._touched if self._stale else {}
             self._taken_at = time.monotonic()
             self._cost = self._taken_at - started - self._functions_cost
             self._functions_cost = 0.0
@@ -417,6 +445,14 @@ class Observer:
             if native is not None:
                 with contextlib.suppress(duckdb.Error):
                     native.close()
+
+
+def _named(sql: str) -> list[str]:
+    """Return the names in *sql*, keywords aside."""
+    raw = sql.encode()
+    identifier = duckdb.token_type.identifier
+    starts = {len(raw[:offset].decode()) for offset, kind in duckdb.tokenize(sql) if kind == identifier}
+    return [one.name for one in sqltext.tokens(sql)[0] if one.start in starts and one.name]
 
 
 def _by_table(tables: Sequence[Table], rows: Sequence[tuple[Any, ...]]) -> dict[Table, tuple[Column, ...]]:
