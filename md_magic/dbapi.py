@@ -15,6 +15,7 @@ from duckdb_engine import ConnectionWrapper, CursorWrapper
 from sqlalchemy.dialects import registry
 
 from md_magic.auth import Secret
+from md_magic.statement import identifier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -83,11 +84,6 @@ def without_progress_bar(native: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyCo
     """Return *native*, which no longer draws DuckDB's bar."""
     hide_progress_bar(native)
     return native
-
-
-def identifier(name: str) -> str:
-    """Return *name* quoted as an identifier."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def revealed(value: Any) -> Any:  # noqa: ANN401 - whatever a setting can be

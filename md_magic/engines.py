@@ -30,6 +30,7 @@ from md_magic.auth import Secret, diagnose, scrub
 from md_magic.errors import ConnectError, SignInError, TargetError
 from md_magic.held import Held
 from md_magic.mentions import Object
+from md_magic.statement import identifier
 from md_magic.target import Target
 
 if TYPE_CHECKING:
@@ -473,9 +474,9 @@ def copy_state(source: duckdb.DuckDBPyConnection, target: duckdb.DuckDBPyConnect
     there = dict(target.execute(local).fetchall())
     for name, value in source.execute(local).fetchall():
         if value is not None and value != there.get(name):
-            target.execute(f"SET SESSION {dbapi.identifier(name)} = $value", {"value": value})
+            target.execute(f"SET SESSION {identifier(name)} = $value", {"value": value})
     for name, value, kind in source.execute("SELECT name, value, type FROM duckdb_variables()").fetchall():
-        target.execute(f"SET VARIABLE {dbapi.identifier(name)} = CAST($value AS {kind})", {"value": value})
+        target.execute(f"SET VARIABLE {identifier(name)} = CAST($value AS {kind})", {"value": value})
 
 
 def _duckdb_engine(target: Target, config: Mapping[str, Any]) -> sqlalchemy.Engine:

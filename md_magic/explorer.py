@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from md_magic import dbapi
 from md_magic.auth import scrub
 from md_magic.errors import MdMagicError, StatementError
+from md_magic.statement import identifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -104,11 +105,6 @@ class Sample:
     rows: tuple[tuple[str | None, ...], ...]
 
 
-def quoted(path: Sequence[str]) -> str:
-    """Return *path* as SQL can name it."""
-    return ".".join(dbapi.identifier(part) for part in path)
-
-
 @dataclass(eq=False)
 class Explorer:
     """Answers what a tree of *database* asks, from any thread."""
@@ -166,7 +162,7 @@ class Explorer:
                 result = self.database.connection.execute(query)
                 return self._sample(list(result.keys()), result.fetchall())
             with self._seeing(path) as connection:
-                connection.execute(f"SELECT * FROM {quoted(path)} LIMIT {_ROWS}")  # noqa: S608 - quoted
+                connection.execute(f"SELECT * FROM {identifier(*path)} LIMIT {_ROWS}")  # noqa: S608 - quoted
                 columns = [column[0] for column in connection.description or []]
                 return self._sample(columns, connection.fetchall())
 
@@ -179,7 +175,7 @@ class Explorer:
                 query = sqlalchemy.select(sqlalchemy.func.count()).select_from(table)
                 return int(self.database.connection.execute(query).scalar() or 0)
             with self._seeing(path) as connection:
-                [number] = connection.execute(f"SELECT count(*) FROM {quoted(path)}").fetchone() or (0,)  # noqa: S608
+                [number] = connection.execute(f"SELECT count(*) FROM {identifier(*path)}").fetchone() or (0,)  # noqa: S608
                 return int(number)
 
     # ---- levels -----------------------------------------------------------------------------------------------------

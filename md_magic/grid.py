@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from md_magic import widgets
+from md_magic import markup, widgets
 from md_magic.errors import MdMagicError
 from md_magic.spill import Spill, View, zone_of
 
@@ -246,7 +246,7 @@ def _facts(spill: Spill) -> dict[str, object]:
 
 def _size(spill: Spill) -> str:
     rows, columns = spill.rows, len(spill.columns)
-    return f"{rows:,} row{'s' * (rows != 1)}, {columns:,} column{'s' * (columns != 1)}"
+    return f"{markup.count(rows, 'row')}, {markup.count(columns, 'column')}"
 
 
 def _short(text: str) -> str:

@@ -10,9 +10,9 @@ import pyarrow as pa
 from sqlalchemy.exc import SQLAlchemyError
 
 from md_magic.auth import scrub
-from md_magic.dbapi import identifier
 from md_magic.engines import clean
 from md_magic.errors import StatementError
+from md_magic.statement import identifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,7 +31,7 @@ _CHUNK = 10_000
 
 def statement(table: Sequence[str], how: How) -> str:
     """Return DuckDB's statement that writes `FRAME` to *table*, the parts of its name."""
-    name = ".".join(identifier(part) for part in table)
+    name = identifier(*table)
     rows = f"SELECT * FROM {identifier(FRAME)}"  # noqa: S608 - a name of ours
     match how:
         case "create":

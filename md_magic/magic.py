@@ -14,7 +14,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, needs_loca
 from IPython.display import display
 from traitlets import Dict, Enum, Float, Int, TraitError, Unicode, observe, validate
 
-from md_magic import auth, history, options, progress, template, widgets
+from md_magic import auth, history, markup, options, progress, template, widgets
 from md_magic.assist import Assistant
 from md_magic.errors import MdMagicError, OptionError, QueryInterrupted, SignInRequired, StatementError
 
@@ -405,7 +405,7 @@ class MdsqlMagics(Magics):
             index = getattr(value, "index", None)
             left = index is not None and type(index).__name__ != "RangeIndex" and hasattr(value, "reset_index")
             note = "; the index was not written, reset_index() makes a column of it" if left else ""
-            print(f"{rows:,} row{'s' * (rows != 1)} written to {table}{note}")
+            print(f"{markup.count(rows, 'row')} written to {table}{note}")
 
     def _logout(self, _request: Request) -> None:
         closed, left = self.session.sign_out()
@@ -420,7 +420,7 @@ class MdsqlMagics(Magics):
 
     def _close_all(self, _request: Request) -> None:
         count = self.session.close_all()
-        print(f"{count} connection{'s' * (count != 1)} closed")
+        print(f"{markup.count(count, 'connection')} closed")
 
     def _close(self, request: Request) -> None:
         self._read_targets()

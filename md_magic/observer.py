@@ -24,6 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from md_magic import sqltext
 from md_magic.names import Column, Function, Names, Table
+from md_magic.statement import identifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -416,10 +417,11 @@ class Observer:
             return self._asked[parts]
         if self._logged or not self._local or self._asking is None or time.monotonic() > self._deadline:
             return ()
-        name = ".".join('"' + part.replace('"', '""') + '"' for part in parts)
         with self._ask_lock:
             try:
-                rows = self._asking.execute("SELECT name, type FROM pragma_table_info($1)", [name]).fetchall()
+                rows = self._asking.execute(
+                    "SELECT name, type FROM pragma_table_info($1)", [identifier(*parts)]
+                ).fetchall()
             except duckdb.Error:  # dropped since, or in a transaction that nobody else sees
                 rows = []
         self._asked[parts] = tuple(Column(column, kind) for column, kind in rows)

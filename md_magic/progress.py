@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, Protocol
 
-from md_magic import widgets
+from md_magic import markup, widgets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -215,7 +215,7 @@ def as_text(view: View, *, stop: str) -> str:
         done = round(_BAR * view.percent / 100)
         parts.insert(0, f"{'█' * done}{'░' * (_BAR - done)} {view.percent:3.0f} %")
     if view.rows is not None:
-        parts.append(counted(view.rows, "row"))
+        parts.append(markup.count(view.rows, "row"))
     if view.of > 1:
         parts.append(f"statement {view.statement} of {view.of}")
     return " · ".join([*parts, view.target, "stopping ..." if view.stopping else stop])
@@ -233,13 +233,8 @@ def size(value: Any) -> str:  # noqa: ANN401 - a result in any form
     elif hasattr(value, "shape"):
         rows, columns = value.shape
     else:
-        return counted(len(value.schema), "column") if hasattr(value, "schema") else ""
-    return f"{counted(rows, 'row')} × {counted(columns, 'column')}"  # noqa: RUF001 - see above
-
-
-def counted(number: int, noun: str) -> str:
-    """Return `1 row`, `1,234 rows`."""
-    return f"{number:,} {noun}{'s' * (number != 1)}"
+        return markup.count(len(value.schema), "column") if hasattr(value, "schema") else ""
+    return f"{markup.count(rows, 'row')} × {markup.count(columns, 'column')}"  # noqa: RUF001 - see above
 
 
 def duration(seconds: float) -> str:

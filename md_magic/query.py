@@ -18,7 +18,7 @@ from md_magic import frames, masking, spill
 from md_magic.auth import diagnose, scrub, tokens_in
 from md_magic.engines import clean, now
 from md_magic.errors import ConnectionLost, SignInError, StatementError
-from md_magic.reader import first_word, tokens, without_semicolon
+from md_magic.reader import first_word, without_semicolon
 from md_magic.statement import Parameter, Statement
 
 if TYPE_CHECKING:
@@ -350,8 +350,7 @@ def _remember(database: Database, statement: Statement) -> None:
 
 def _begins(statement: Statement) -> bool:
     """Whether a statement of transactions is a `BEGIN`; all others end one, even where they fail."""
-    raw = statement.text.encode().lower()
-    return any(raw.startswith((b"begin", b"start"), offset) for offset, _ in tokens(statement.text)[:1])
+    return first_word(statement.text) in {"BEGIN", "START"}
 
 
 @contextlib.contextmanager

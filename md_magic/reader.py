@@ -182,7 +182,7 @@ def _has_keyword(text: str, keyword: str) -> bool:
 def first_word(text: str) -> str:
     """Return the first word of *text* that is no comment, in capitals."""
     raw = text.encode()
-    for offset, kind in duckdb.tokenize(text):
+    for offset, kind in tokens(text):
         if kind != duckdb.token_type.comment:
             return re.match(r"\w*", raw[offset:].decode())[0].upper()  # type: ignore[index] # it always matches
     return ""

@@ -20,7 +20,7 @@ import duckdb
 from md_magic import generic, mentions, sqltext
 from md_magic.errors import StatementError
 from md_magic.reader import without_semicolon
-from md_magic.statement import Inserted, Parameter
+from md_magic.statement import Inserted, Parameter, identifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -86,7 +86,7 @@ class Shelf:
 
     def views(self) -> list[str]:
         """Return the saved queries as statements that create views of their names, which is what completion reads."""
-        return [f"CREATE VIEW {_quoted(one.name)} AS {one.statement.text}" for one in self._kept.values()]
+        return [f"CREATE VIEW {identifier(one.name)} AS {one.statement.text}" for one in self._kept.values()]
 
     def checked(self, name: str, statements: Sequence[Statement], parse: Parse) -> Saved:
         """Return what is to be kept as *name*. Raises `StatementError` for all but one SELECT, and for a cycle."""
@@ -98,7 +98,7 @@ class Shelf:
         text = without_semicolon(statement.text) if self._is_duckdb else statement.text
         try:
             if self._is_duckdb:
-                parse(f"WITH {_quoted(name)} AS (\n{text}\n) FROM {_quoted(name)}")  # a CTE takes what is a query
+                parse(f"WITH {identifier(name)} AS (\n{text}\n) FROM {identifier(name)}")  # a CTE takes what is a query
             elif not generic.is_query(text, self._dialect):
                 raise StatementError(_not_one(name, ""))
         except duckdb.Error as error:
@@ -401,7 +401,7 @@ def _inserted(statement: Statement, place: _Place, queries: Sequence[Saved]) -> 
     line = statement.line + text.count("\n", 0, at) + 1 + divided
     first = line
     for number, saved in enumerate(queries):
-        before = f"{'), ' if number else opening}{_quoted(saved.name)} AS (\n"
+        before = f"{'), ' if number else opening}{identifier(saved.name)} AS (\n"
         start = size + len(before)
         parameters += [replace(one, start=one.start + start) for one in saved.statement.parameters]
         body = f"{saved.statement.text}\n"
@@ -425,10 +425,6 @@ def _inserted(statement: Statement, place: _Place, queries: Sequence[Saved]) -> 
     moved = [replace(one, start=one.start + len(added)) if one.start >= at else one for one in statement.parameters]
     every: list[Parameter] = sorted([*moved, *parameters], key=lambda one: one.start)
     return replace(statement, text=text[:at] + added + text[at:], parameters=tuple(every), inserted=inserted)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _not_one(name: str, kind: str) -> str:

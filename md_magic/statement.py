@@ -138,3 +138,8 @@ def escape(sql: str) -> str:
     removes is one of ours: the user's own, as in `'\:x'`, is never the one that stands next to the colon.
     """
     return sql.replace(":", "\\:")
+
+
+def identifier(*parts: str) -> str:
+    """Return the name whose *parts* those are, such as a schema and a table, quoted for SQL."""
+    return ".".join('"' + part.replace('"', '""') + '"' for part in parts)

@@ -15,6 +15,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from md_magic.errors import OptionError, ParameterError
+from md_magic.statement import identifier as quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,7 +57,7 @@ def render(sql: str, variables: Mapping[str, Any]) -> str:
 def identifier(value: object) -> str:
     """Return a name quoted for SQL; several, in a list, separated by commas."""
     if isinstance(value, str) and value and "\0" not in value:
-        return '"' + value.replace('"', '""') + '"'
+        return quoted(value)
     if isinstance(value, list | tuple) and value:
         return ", ".join(identifier(one) for one in value)
     message = f"--jinja: {value!r} is no name. The filter `identifier` takes text, or a list of texts."
