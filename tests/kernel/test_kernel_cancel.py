@@ -83,8 +83,11 @@ def stopped(kernel: Kernel, way: str, options: str, sql: str) -> Reply:
         time.sleep(0.8)
         kernel.interrupt()
     content = kernel.reply(request)
-    took = time.monotonic() - began - 0.8
+    ended = time.monotonic()
     reply = kernel.finish(request, content)
+    # A hand in the kernel is late where DuckDB's `.df()` holds Python's lock; it notes when it really pressed.
+    pressed = float(kernel.run("print(pressed[-1])").text) if way == "button" else began + 0.8
+    took = ended - pressed
     assert took < 1, f"the cell ended {took:.2f} s after it was stopped: {reply.text}"
     return reply
 

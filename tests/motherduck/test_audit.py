@@ -39,6 +39,18 @@ SHOWING = (
     "%mdsql SELECT current_setting('motherduck_token') AS t",
     "%mdsql SELECT name, value FROM duckdb_settings() WHERE name LIKE '%token%'",
     "%mdsql --databases",
+    "%mdsql --explain SELECT current_setting('motherduck_token') AS t",
+    "%mdsql --analyze SELECT current_setting('motherduck_token') AS t",
+    "%mdsql --profile SELECT current_setting('motherduck_token') AS t",
+    "%mdsql --grid SELECT current_setting('motherduck_token') AS t",
+    "%mdsql --browse",
+    "%mdsql --save kept SELECT current_setting('motherduck_token') AS t",
+    "%mdsql FROM kept",
+    "%mdsql --background -o job SELECT current_setting('motherduck_token') AS t",
+    "job.result()",
+    "%mdsql --background -o job SELECT current_setting('motherduck_token')::INT",
+    "job.exception(), job",
+    "%mdsql --jobs",
 )
 LOGS = """
 import asyncio, logging, os, sys
