@@ -17,6 +17,7 @@ from traitlets import Dict, Enum, Float, Int, TraitError, Unicode, observe, vali
 from md_magic import auth, history, markup, options, progress, template, widgets
 from md_magic.assist import Assistant
 from md_magic.errors import MdMagicError, OptionError, QueryInterrupted, SignInRequired, StatementError
+from md_magic.interrupt import Limit, Running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from md_magic.auth import Secret
     from md_magic.frames import Batches
     from md_magic.grid import Grid
-    from md_magic.interrupt import Limit, Running
     from md_magic.jobs import Job
     from md_magic.names import Names
     from md_magic.options import Request
@@ -154,8 +154,6 @@ class MdsqlMagics(Magics):
     @contextlib.contextmanager
     def _one_cell(self, request: Request, *, alone: bool) -> Iterator[None]:
         """Let all that the cell runs within the block share one clock, one time limit, one live line and one status."""
-        from md_magic.interrupt import Running  # with the session: it is made by now
-
         running = Running(limit=self._limit(request), after=self.progress_after)
         self._cell.outcome = None
         live = progress.Live(lambda: widgets.host(self.shell), lambda: _view(running), running.cancel)
@@ -167,16 +165,17 @@ class MdsqlMagics(Magics):
             self._cell.outcome = None
             live.over("", alone=alone and not self._spoke)
             raise
+        finally:
+            running.slow = None  # it and the line know each other: left so, they would wait for the garbage collector
         outcome, self._cell.outcome = self._cell.outcome, None  # its value is not ours to keep
         live.over("" if request.quiet else _status(outcome, running))
 
     def _limit(self, request: Request) -> Limit | None:
         """Return how long *request* may run."""
-        from md_magic.interrupt import Limit  # with the session: it is made by now
-
         if request.timeout is not None:
             return Limit(request.timeout, f"--timeout {request.timeout:g}")
-        return Limit(self.timeout, f"the setting MdsqlMagics.timeout = {self.timeout:g}") if self.timeout else None
+        seconds = self.timeout
+        return Limit(seconds, f"the setting MdsqlMagics.timeout = {seconds:g}") if seconds else None
 
     def _is_alone(self, cell: str | None) -> bool:
         """Whether nothing is shown in the notebook's cell but what this magic shows."""
@@ -195,14 +194,13 @@ class MdsqlMagics(Magics):
             raise
 
     def _value(self, request: Request, sql: str, variables: Mapping[str, Any]) -> Any:  # noqa: ANN401
-        instead = {
-            "dry_run": self._dry_run,
-            "explain": self._plan,
-            "analyze": self._plan,
-            "profile": self._profile,
-        }
-        make = instead.get(request.mode or "", self._run)
-        return self._signing_in(functools.partial(self._saving, request, sql, lambda: make(request, sql, variables)))
+        instead = {"dry_run": self._dry_run, "explain": self._plan, "analyze": self._plan, "profile": self._profile}
+        make = instead.get(request.mode, self._run) if request.mode else self._run
+
+        def act() -> Any:  # noqa: ANN401
+            return make(request, sql, variables)
+
+        return self._signing_in(functools.partial(self._saving, request, sql, act) if request.save else act)
 
     def _saving(self, request: Request, sql: str, act: Callable[[], Any]) -> Any:  # noqa: ANN401
         """Return what *act* returns, and keep *sql* then, if that is asked for."""
@@ -261,7 +259,7 @@ class MdsqlMagics(Magics):
         for following in self.session.run(
             sql,
             variables,
-            parameters=self._parameters(request, variables),
+            parameters=self._parameters(request, variables) if request.parameters else None,
             form=request.form or cast("Form", self.format),
             limit=request.limit,
             every=request.every,

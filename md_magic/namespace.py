@@ -57,7 +57,9 @@ class _Stream:
 
 def tables(variables: Mapping[str, Any]) -> dict[str, Any]:
     """Return those *variables* that hold a table: pandas, Polars, Arrow, or anything with the Arrow C stream."""
-    return {name: _scannable(value) for name, value in list(variables.items()) if _is_table(type(value))}
+    found = list(variables.items())
+    kinds = {kind for kind in {type(value) for _, value in found} if _is_table(kind)}  # few types, many variables
+    return {name: _scannable(value) for name, value in found if type(value) in kinds} if kinds else {}
 
 
 def names(variables: Mapping[str, Any]) -> list[str]:

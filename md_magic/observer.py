@@ -27,7 +27,7 @@ from md_magic.names import Column, Function, Names, Table
 from md_magic.statement import identifier
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from md_magic.engines import Database
     from md_magic.statement import Statement
@@ -139,21 +139,12 @@ class Observer:
 
     # ---- around a statement -----------------------------------------------------------------------------------------
 
-    @contextlib.contextmanager
-    def around(self, statement: Statement) -> Iterator[None]:
-        """Run a statement within the block; what it changes is looked at afterwards."""
-        reads = statement.kind in _READS
-        if not reads:
-            self._step_back()
-        try:
-            yield
-        finally:
-            self._after(statement, reads=reads)
-
-    def _step_back(self) -> None:
-        with self._condition:
-            self._paused += 1
-            self._stop_reading(_STEP_BACK)
+    def before(self, statement: Statement) -> None:
+        """Step back for a statement that changes something. `after` follows, whatever becomes of it."""
+        if statement.kind not in _READS:
+            with self._condition:
+                self._paused += 1
+                self._stop_reading(_STEP_BACK)
 
     def _stop_reading(self, seconds: float) -> None:
         """Wait until nothing is being read, or *seconds* are over. One interrupt could fall between two statements."""
@@ -163,7 +154,9 @@ class Observer:
                 self._cursor.interrupt()
             self._condition.wait_for(lambda: not self._reading, _PAUSE)
 
-    def _after(self, statement: Statement, *, reads: bool) -> None:
+    def after(self, statement: Statement) -> None:
+        """Note what a statement may have changed; when the next one does not come at once, it is looked at."""
+        reads = statement.kind in _READS
         text = statement.text.lower()
         self._owner = threading.get_ident()
         self._begun = self._database.in_transaction and (self._begun or statement.kind != "TRANSACTION")

@@ -12,8 +12,8 @@ import keyword
 import math
 import re
 import threading
-from dataclasses import dataclass, replace
-from typing import Any, Literal, NoReturn, get_args
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, NoReturn, get_args
 
 from md_magic import target as targets
 from md_magic.errors import OptionError
@@ -71,9 +71,8 @@ the database has no such table. `%config MdsqlMagics` shows the settings.
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What a magic line and its cell ask for."""
+class Request(NamedTuple):
+    """What a magic line and its cell ask for. A tuple: of a frozen dataclass `replace` takes 12 µs, in every cell."""
 
     sql: str = ""
     target: str | None = None
@@ -287,11 +286,11 @@ def parse(line: str, cell: str | None = None) -> Request:
         other = "--file and SQL below it" if request.action == "run" else f"--{request.action.replace('_', '-')}"
         message = f"--save {request.save} keeps one SELECT, and it was given with {other}: leave one of them out."
         raise OptionError(message)
-    request = replace(request, in_cell=True) if cell is not None else request
-    if assigned is None:
-        return replace(request, sql=sql)
-    sql = re.sub(r"\S", " ", assigned[0]) + sql[assigned.end() :]
-    return replace(request, sql=sql, out=_one_name(request.out, variable(assigned[1])))
+    out = request.out
+    if assigned is not None:
+        sql = re.sub(r"\S", " ", assigned[0]) + sql[assigned.end() :]
+        out = _one_name(out, variable(assigned[1]))
+    return request._replace(sql=sql, out=out, in_cell=cell is not None)
 
 
 @functools.lru_cache(maxsize=64)  # most cells have the line of the cell before: reading it takes 0.1 ms

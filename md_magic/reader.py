@@ -146,8 +146,8 @@ def _statement(
     offset: int = 0,
 ) -> Statement:
     kind = parsed[-1].type.name
-    named = any(statement.named_parameters for statement in parsed)
-    parameters = tuple(_parameters(text, ours)) if ours or (named and kind != "PREPARE") else ()
+    named = "$" in text and kind != "PREPARE" and any(statement.named_parameters for statement in parsed)
+    parameters = tuple(_parameters(text, ours)) if ours or named else ()
     returns = kind in _RETURNING and "returning" in text.lower() and _has_keyword(text, "returning")
     return Statement(text, kind, parameters, returning=returns, number=number, of=of, line=line, offset=offset)
 

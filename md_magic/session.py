@@ -98,7 +98,10 @@ class Session:
     @property
     def ready(self) -> bool:
         """Whether the current target is open."""
-        return self.current is not None and self.pool.find(self.current) is not None
+        return self._open_now() is not None
+
+    def _open_now(self) -> Database | None:
+        return self.pool.find(self.current) if self.current is not None else None
 
     def use(
         self,
@@ -113,6 +116,8 @@ class Session:
         `SignInRequired` for a MotherDuck target without a token, or with one that was refused, and `ConnectionLost`
         where something was lost with a connection that no longer answers.
         """
+        if target is None and config is None and alias is None and (open_now := self._open_now()) is not None:
+            return self._awake(open_now)
         chosen = target or self.current or targets.read(targets.MEMORY)
         token = None
         if config is None and chosen in self._lost:
@@ -305,8 +310,9 @@ class Session:
             given = {**variables, **(parameters or {})} if parameters else variables
             values = [_values(statement, given) for statement in statements]
             tables = namespace.tables(variables) if database.target.is_duckdb else {}
-            database = self.use()  # reading may have connected anew
-            database.show_in(running)
+            if self._open_now() is not database:  # reading has connected anew
+                database = self.use()
+                database.show_in(running)
             for statement, bound in zip(statements, values, strict=True):
                 running.begin_statement(statement.number, statement.of)
                 keep = every or statement.number == statement.of
@@ -457,14 +463,15 @@ class Session:
             given = {**variables, **(parameters or {})}
             bound = [(one, _values(one, given)) for one in (statements if run_others else statements[-1:])]
             tables = namespace.tables(variables) if database.target.is_duckdb else {}
-            database = self.use()  # reading may have connected anew
-            database.show_in(running)
+            if self._open_now() is not database:  # reading has connected anew
+                database = self.use()
+                database.show_in(running)
             for statement, values in bound[:-1]:
                 running.begin_statement(statement.number, statement.of)
                 self._run_one(database, statement, values, tables, form="pandas", limit=None, keep=False, sink=None)
             last = statements[-1]
             running.begin_statement(last.number, last.of)
-            with self._noticing(database, last), database.lock, database.scanning(tables):
+            with self._running_on(database, last, tables):
                 return ask(database, *bound[-1])
 
     def write(self, table: str, name: str, value: object, *, how: How) -> int:
@@ -534,7 +541,7 @@ class Session:
     def _read(self, database: Database, sql: str) -> list[Statement]:
         """Return the statements of *sql*, with the saved queries that they name."""
         statements = self._typed(database, sql)
-        shelf = self._shelves.get(database.target.dialect)
+        shelf = self._shelves.get(database.target.dialect) if self._shelves else None
         if not shelf:
             return statements
         parse, saving = _parser(self.use()), getattr(self._cell, "saving", None)
@@ -560,15 +567,23 @@ class Session:
         keep: bool,
         sink: Sink | None,
     ) -> Outcome:
-        with self._noticing(database, statement), database.lock, database.scanning(tables):
+        with self._running_on(database, statement, tables):
             return query.run(database, statement, values, form=form, limit=limit, keep=keep, sink=sink)
 
     @contextlib.contextmanager
-    def _noticing(self, database: Database, statement: Statement) -> Iterator[None]:
-        """Within the block, a connection that MotherDuck refuses or that is lost is forgotten: the next one is new."""
+    def _running_on(self, database: Database, statement: Statement, tables: Mapping[str, Any]) -> Iterator[None]:
+        """Within the block *statement* is run on *database*, where it can name the Python *tables*.
+
+        A connection that MotherDuck refuses or that is lost is forgotten: the next one is new.
+        """
+        observer = self._observer(database)
         try:
-            with self._observer(database).around(statement):
-                yield
+            observer.before(statement)
+            try:
+                with database.lock, database.scanning(tables):
+                    yield
+            finally:
+                observer.after(statement)
         except SignInError as error:
             required = self._refused(database, error)
             if statement.number > 1:  # asking and running the cell again would run the first statements twice

@@ -72,7 +72,7 @@ class Target:
     @property
     def is_duckdb(self) -> bool:
         """Whether DuckDB runs the SQL, locally or with MotherDuck."""
-        return self.dialect == "duckdb"
+        return self.url.startswith(("duckdb:", "duckdb+"))
 
     @property
     def is_motherduck(self) -> bool:
