@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import signal
 
 import pytest
 from hypothesis import settings
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell has its jobs in the background born so, and CI may
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config, items):
@@ -30,6 +35,23 @@ def _isolated(tmp_path, monkeypatch):
     work = tmp_path / "work"
     work.mkdir()
     monkeypatch.chdir(work)
+
+
+@pytest.fixture
+def ip():
+    """Give IPython's shell, without a history on the disk; md_magic is unloaded from it at the end."""
+    from IPython.core.interactiveshell import InteractiveShell  # most tests need none
+    from traitlets.config import Config
+
+    InteractiveShell.clear_instance()
+    made = InteractiveShell.instance(config=Config({"HistoryManager": {"hist_file": ":memory:"}}))  # no file left open
+    made.history_manager.enabled = False
+    made.colors = "nocolor"
+    yield made
+    made.run_line_magic("unload_ext", "md_magic")
+    made.history_manager.end_session()
+    atexit.unregister(made.atexit_operations)  # hundreds of them collect garbage for minutes when the tests are over
+    InteractiveShell.clear_instance()
 
 
 settings.register_profile("md_magic", deadline=None)  # the first example opens DuckDB; the machine may be busy

@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from IPython.core.interactiveshell import InteractiveShell
 from md_standin.service import digest
-from traitlets.config import Config
 
 from md_magic import auth, credentials, signin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
+    from IPython.core.interactiveshell import InteractiveShell
     from md_standin.service import Account, Service
 
 pytest_plugins = ("md_standin.fixtures",)
@@ -54,15 +53,10 @@ class Cells:
 
 
 @pytest.fixture
-def shell() -> Iterator[InteractiveShell]:
-    InteractiveShell.clear_instance()
-    made = InteractiveShell.instance(config=Config({"HistoryManager": {"hist_file": ":memory:"}}))  # no file left open
-    made.colors = "nocolor"
-    made.run_line_magic("load_ext", "md_magic")
-    yield made
-    made.run_line_magic("unload_ext", "md_magic")
-    made.history_manager.end_session()
-    InteractiveShell.clear_instance()
+def shell(ip: InteractiveShell) -> InteractiveShell:
+    ip.history_manager.enabled = True  # in memory
+    ip.run_line_magic("load_ext", "md_magic")
+    return ip
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 import pytest
-from IPython.core.interactiveshell import InteractiveShell
 
 from md_magic.errors import QueryTimeout
 
@@ -15,17 +14,11 @@ LONG = "SELECT sum(hash(a.i, b.i) % 7) FROM range(1000000) a(i), range(1000000) 
 
 
 @pytest.fixture
-def shell(motherduck, monkeypatch):
+def shell(motherduck, monkeypatch, ip):
     account = motherduck.add_account("ann@example.com")
     monkeypatch.setenv("motherduck_token", account.token)
-    InteractiveShell.clear_instance()
-    made = InteractiveShell.instance()
-    made.history_manager.enabled = False
-    made.run_line_magic("load_ext", "md_magic")
-    yield made
-    made.run_line_magic("unload_ext", "md_magic")
-    made.history_manager.end_session()
-    InteractiveShell.clear_instance()
+    ip.run_line_magic("load_ext", "md_magic")
+    return ip
 
 
 def test_the_server_is_told_once_from_another_connection(motherduck, shell):

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import pytest
-from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
-from traitlets.config import Config
 
 
 @dataclass
@@ -47,18 +45,6 @@ class Shell:
     @property
     def magics(self):
         return self.ip.magics_manager.registry["MdsqlMagics"]
-
-
-@pytest.fixture
-def ip():
-    InteractiveShell.clear_instance()
-    made = InteractiveShell.instance(config=Config({"HistoryManager": {"hist_file": ":memory:"}}))  # no file left open
-    made.history_manager.enabled = False
-    made.colors = "nocolor"
-    yield made
-    made.run_line_magic("unload_ext", "md_magic")
-    made.history_manager.end_session()
-    InteractiveShell.clear_instance()
 
 
 @pytest.fixture
