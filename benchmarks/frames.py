@@ -79,6 +79,9 @@ CORNERS = {
 }
 """Where the Arrow road saves least memory: little text, and numbers that are held twice."""
 
+PROGRESS = "SET enable_progress_bar_print = false; SET enable_progress_bar = true"
+"""As in a notebook: the road depends on how much of a query is done."""
+
 ROADS: dict[str, Callable[[duckdb.DuckDBPyConnection], pd.DataFrame]] = {
     "df": lambda con: con.df(),
     "md_magic": lambda con: to_pandas(con).value,
@@ -99,6 +102,7 @@ def compare(columns: str, rows: int, runs: int) -> tuple[float, float]:
     """Return the median seconds of `.df()` and of md_magic for *rows* of *columns*, in alternating runs."""
     with duckdb.connect() as con:
         con.execute(f"CREATE TABLE t AS SELECT {columns} FROM range({rows}) r(i)")
+        con.execute(PROGRESS)
         times: dict[str, list[float]] = {road: [] for road in ROADS}
         for _ in range(runs):
             for road, taken in times.items():
@@ -116,6 +120,7 @@ def grown(columns: str, rows: int, road: str) -> float:
 def measure(columns: str, rows: int, road: str) -> None:
     """Print the MB by which fetching by *road* raises this process's high-water mark."""
     with duckdb.connect() as con:
+        con.execute(PROGRESS)
         for count in (1, rows):
             before = high_water()
             con.execute(f"SELECT {columns} FROM range({count}) r(i)")

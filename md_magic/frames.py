@@ -5,7 +5,8 @@ the string storage. Only the time differs: `.df()` makes a Python string per tex
 of them again, which is nine tenths of the time that such a result takes; and the arrays that it fills it has pandas
 copy and look at as if they could hold anything. So there are three roads:
 
-* **numpy**, where every column has a type that `.df()` reads into a numpy array as well (`_NUMPY`): those arrays.
+* **numpy**, where every column has a type that `.df()` reads into a numpy array as well (`_NUMPY`): those arrays, if
+  not much is to come; else Arrow, which can be stopped.
 * **Arrow**, where the result has text, pandas infers an Arrow-backed `str` dtype, and every other column has a type
   whose Arrow form holds exactly what `.df()` reads (`_EXACT`). Each column is then converted by its own Arrow type.
 * **`con.df()`** for everything else: nested values, blobs, UUIDs and the like cost a Python object each on any road;
@@ -63,6 +64,9 @@ _VECTOR = 2048
 _BATCH = 100_000
 """Rows of one batch of a reader: large enough for numpy, small enough that a reader holds megabytes."""
 
+_PIECE = 500_000
+"""Rows of one batch that is copied and let go at once: the larger, the fewer waits; half a second in the worst case."""
+
 _CELLS = 2_000_000
 """Values of one batch that is to be kept elsewhere: some 30 MB, also where it has 500 columns."""
 
@@ -98,6 +102,12 @@ _EXACT = _TEXT | {
 
 _NUMPY = _EXACT - _TEXT - {"timestamp with time zone", "enum"}
 """Types whose numpy arrays are those that `.df()` makes its columns of."""
+
+_SLOW_ARROW = frozenset({"boolean", "decimal"})
+"""Types that Arrow holds in another form than numpy, as bits or in 128 of them; read by Arrow they take longer."""
+
+_JUST_BEGUN = 2
+"""Per cent of a query: where the first rows are there before so many are done, there will be 10,000,000 of them."""
 
 _TEXT_SHARE = 8
 """The Arrow road needs a text column in this many: beside more numbers, their second copy outweighs what text saves."""
@@ -191,6 +201,8 @@ def to_pandas(
     """Return the open result of *con* as the DataFrame that `con.df()` would give, sooner."""
     types = [column[1].id for column in con.description]
     if limit is None and _NUMPY.issuperset(types):
+        if _is_long(con, types):
+            return Fetched(_by_arrow(con, None, release=True, count=count))
         return Fetched(_by_numpy(con))
     if limit is not None:
         with _quiet(types):
@@ -294,21 +306,31 @@ def unique_names(names: Sequence[str]) -> list[str]:
 # --- pandas, by numpy ---------------------------------------------------------------------------------------------
 
 
+def _is_long(con: duckdb.DuckDBPyConnection, types: Sequence[str]) -> bool:
+    """Tell whether a result of numbers and times is better fetched by Arrow: one of which much is still to come.
+
+    DuckDB doubles numpy's arrays as they fill, and at 60,000,000 rows nobody else gets a word in for three seconds: no
+    progress is seen, and no stop. Where its progress bar is off, it does not say how much is to come.
+    """
+    slow = sum(kind in _SLOW_ARROW for kind in types)
+    return len(types) <= _BLOCKS and slow * 2 <= len(types) and 0 <= con.query_progress() < _JUST_BEGUN
+
+
 def _by_numpy(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """Return the open result of *con*, whose types are all of `_NUMPY`, over the arrays that DuckDB fills."""
     columns = con.fetchnumpy()
     arrays = [_unmasked(array) if isinstance(array, np.ma.MaskedArray) else array for array in columns.values()]
-    return _framed(columns, arrays, _text_dtype())
+    return _framed(columns, arrays)
 
 
-def _framed(names: Iterable[str], arrays: Sequence[Any], text: object) -> pd.DataFrame:
-    """Return a frame over *arrays*, of numpy or pandas, which are nobody else's; *text* is the dtype of text now.
+def _framed(names: Iterable[str], arrays: Sequence[Any]) -> pd.DataFrame:
+    """Return a frame over *arrays*, of numpy or pandas, which are nobody else's.
 
     A second copy, into pandas' blocks, is left to pandas where it would complain of too many of them later.
     """
     index = pd.RangeIndex(len(arrays[0]))
     frame = pd.DataFrame(dict(enumerate(arrays)), index=index, copy=len(arrays) > _BLOCKS)
-    frame.columns = _labels(tuple(names), text).copy()
+    frame.columns = _labels(tuple(names), _text_dtype()).copy()
     return frame
 
 
@@ -351,7 +373,7 @@ def _arrow_text() -> pd.StringDtype | None:
 
 
 def _by_arrow(
-    con: duckdb.DuckDBPyConnection, text: pd.StringDtype, *, release: bool, count: Count | None
+    con: duckdb.DuckDBPyConnection, text: pd.StringDtype | None, *, release: bool, count: Count | None
 ) -> pd.DataFrame:
     """Return the open result of *con* by the Arrow road.
 
@@ -359,7 +381,7 @@ def _by_arrow(
     To *release* them, each column is copied out of its batch, and let go as soon as it is converted.
     """
     names = unique_names([column[0] for column in con.description])
-    reader = _opened(con, _BATCH if release else _LARGE_BATCH, None)
+    reader = _opened(con, _PIECE if release else _LARGE_BATCH, None)
     pieces: list[list[pa.Array]] = [[] for _ in names]
     for batch in _batches(reader, count):
         for arrays, array in zip(pieces, batch.columns, strict=True):
@@ -371,9 +393,11 @@ def _by_arrow(
     columns.reverse()
     values = []
     while columns:
+        if count is not None:
+            count(0)  # somebody may want to stop: a column of 100,000,000 rows takes half a second
         values.append(_writable(_values(columns.pop(), text)))
         pa.default_memory_pool().release_unused()  # left to itself, Arrow keeps the pieces until all are converted
-    return _framed(names, values, text)
+    return _framed(names, values)
 
 
 def _writable(values: Any) -> Any:  # noqa: ANN401 - numpy or pandas array
@@ -420,15 +444,30 @@ def _booleans(column: pa.ChunkedArray) -> Any:  # noqa: ANN401 - numpy or pandas
 def _maskable(column: pa.ChunkedArray, masked: type[Any]) -> Any:  # noqa: ANN401 - numpy or pandas array
     """Return *column* as a numpy array, or as a *masked* one of pandas if there are NULLs."""
     if column.null_count == 0:
-        return column.to_numpy()
-    values = column.fill_null(pa.scalar(0).cast(column.type))
-    return masked(_writable(values.to_numpy()), column.is_null().to_numpy())
+        return _joined(column)
+    values = pa.chunked_array([_without_nulls(chunk) for chunk in column.iterchunks()])
+    return masked(_joined(values), _joined(column.is_null()))
+
+
+def _without_nulls(array: pa.Array) -> pa.Array:
+    """Return *array* with whatever stands where it is NULL; to fill that in takes longer than all the rest."""
+    return pa.Array.from_buffers(array.type, len(array), [None, array.buffers()[1]], offset=array.offset)
+
+
+def _joined(column: pa.ChunkedArray, dtype: str | None = None) -> Any:  # noqa: ANN401 - numpy array
+    """Return *column* as one numpy array, which numpy puts into huge pages: Arrow's own takes twice as long."""
+    joined = np.empty(len(column), dtype or column.slice(0, 0).to_numpy().dtype)
+    end = 0
+    for chunk in column.iterchunks():
+        joined[end : end + len(chunk)] = chunk.to_numpy(zero_copy_only=False)
+        end += len(chunk)
+    return joined
 
 
 def _timestamps(column: pa.ChunkedArray) -> Any:  # noqa: ANN401 - numpy or pandas array
     """Return timestamps in their own unit, in the zone of the connection if they have one."""
     zone = column.type.tz
-    values = column.to_numpy()
+    values = _joined(column)
     return values if zone is None else pd.DatetimeIndex(values).tz_localize("UTC").tz_convert(zone).array
 
 
@@ -437,7 +476,7 @@ def _dates(column: pa.ChunkedArray) -> Any:  # noqa: ANN401 - numpy or pandas ar
     extremes = pc.min_max(column.cast(pa.int32())).as_py().values()
     if any(day is not None and abs(day) > _LAST_DAY for day in extremes):
         return _through_duckdb(column)
-    return column.to_numpy().astype("M8[us]")
+    return _joined(column, "M8[us]")
 
 
 def _decimals(array: pa.Array) -> Doubles:
@@ -480,7 +519,7 @@ def _through_duckdb(column: pa.ChunkedArray) -> Any:  # noqa: ANN401 - pandas ar
 _CONVERSIONS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.ChunkedArray], Any]], ...] = (
     (pa.types.is_integer, _integers),
     (pa.types.is_boolean, _booleans),
-    (pa.types.is_floating, pa.ChunkedArray.to_numpy),
+    (pa.types.is_floating, _joined),
     (pa.types.is_timestamp, _timestamps),
     (pa.types.is_date32, _dates),
     (pa.types.is_dictionary, _categories),

@@ -129,8 +129,9 @@ class Running:
         self.check()
 
     def count(self, rows: int) -> None:
-        """Note that *rows* more rows have arrived."""
+        """Note that *rows* more rows have arrived. Raises the error that `check` raises."""
         self.rows = (self.rows or 0) + rows
+        self.check()
 
     @property
     def elapsed(self) -> float:

@@ -116,6 +116,10 @@ PAIRS = [
     if not (place == "in a list, with NULL" and name.startswith(UNSET))
     and not (place in ("in a struct", "in a map") and name in UNEQUAL)
 ]
+NUMBERS = (
+    *("BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "FLOAT"),
+    *("DOUBLE", "DECIMAL", "DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"),
+)
 BIG = ("VARCHAR", "INTEGER", "DECIMAL", "DATE", "TIMESTAMP WITH TIME ZONE", "ENUM", "BOOLEAN", "HUGEINT")
 
 
@@ -125,7 +129,13 @@ def con() -> Iterator[duckdb.DuckDBPyConnection]:
         con.execute("SET TimeZone = 'Europe/Berlin'")
         con.execute("CREATE TYPE many AS ENUM (SELECT i::VARCHAR FROM range(300) t(i))")
         con.execute("CREATE TYPE mixture AS UNION(t VARCHAR, n BIGINT)")
+        tell_progress(con)
         yield con
+
+
+def tell_progress(con: duckdb.DuckDBPyConnection) -> None:
+    """Have DuckDB say how much of a query is done, as in a notebook."""
+    con.execute("SET enable_progress_bar_print = false; SET enable_progress_bar = true")
 
 
 def outcome(con: duckdb.DuckDBPyConnection, sql: str, limit: int | None = None, *, native: bool = False) -> Any:
@@ -179,6 +189,29 @@ def test_frame_equals_df(con: duckdb.DuckDBPyConnection, expression: str, shape:
 @pytest.mark.parametrize("name", BIG)
 def test_large_frame_equals_df(con: duckdb.DuckDBPyConnection, name: str, shape: str) -> None:
     check(con, SHAPES[shape].format(e=TYPES[name]), 300_000)
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["long", "of unknown length"])
+@pytest.mark.parametrize("name", NUMBERS)
+def test_large_frame_of_numbers_equals_df(con: duckdb.DuckDBPyConnection, name: str, told: bool) -> None:
+    con.execute(f"SET enable_progress_bar = {told}")
+    columns = f"{TYPES[name]} AS a, CASE WHEN i % 3 > 0 THEN {TYPES[name]} END AS b, i, i / 7 AS x"
+    check(con, f"SELECT {columns}", 300_000)
+    con.execute("SET enable_progress_bar = true")
+
+
+def test_rows_of_a_long_result_of_numbers_are_counted(con: duckdb.DuckDBPyConnection) -> None:
+    counted: list[int] = []
+    frame = to_pandas(con.execute("SELECT i, i / 7 AS x FROM range(300000) r(i)"), count=counted.append).value
+    assert len(frame) == sum(counted)
+    assert max(counted) < len(frame)
+
+
+def test_columns_can_be_named_without_others_noticing(con: duckdb.DuckDBPyConnection) -> None:
+    first, second = (to_pandas(con.execute("SELECT 1 AS a")).value for _ in range(2))
+    first.columns.name = "mine"
+    assert second.columns.name is None
+    assert to_pandas(con.execute("SELECT 1 AS a")).value.columns.name is None
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
