@@ -411,7 +411,8 @@ class Soak:
         """Measure at rest, with no handle and no result of the last cells alive."""
         names = ["df", "got", "reader", "mine", *(f"job{number}" for number in range(7))]
         self.kernel.run(f"for name in {names}: globals().pop(name, None)")
-        self.kernel.run("time.sleep(2.5)")  # the watcher goes to sleep
+        # The watcher goes to sleep after 2 s, and every 10 s ipykernel closes the pipes of threads that have ended.
+        self.kernel.run("time.sleep(11)")
         reply = self.kernel.run("print(json.dumps(measure()))")
         assert reply.status == "ok", reply.text
         numbers = json.loads(reply.text.splitlines()[-1])
@@ -429,6 +430,9 @@ def test_a_thousand_cells_leave_the_kernel_as_it_was(
     start_kernel: Callable[[], Kernel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("JPY_SESSION_NAME", "soak.ipynb")  # as in JupyterLab: a live line, made of a widget
+    # Left to itself, the C library gives the threads of this test 16 heaps to leave gaps in, which grow by 13 to 20 MB in
+    # a thousand cells; that is no leak, and hides one.
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "2")
     kernel = start_kernel()
     kernel.attended = True
     for source in (
@@ -437,6 +441,9 @@ def test_a_thousand_cells_leave_the_kernel_as_it_was(
         "%mdsql CREATE TABLE fixed AS SELECT i::INTEGER AS i, i / 7 AS x, 'text ' || i % 5 AS t FROM range(1000) r(i)",
         "%%mdsql\nCREATE TABLE ledger (k INTEGER, v INTEGER); CREATE TABLE events (e INTEGER)",
         "%mdsql CREATE TABLE strict (i INTEGER PRIMARY KEY)",
+        "%mdsql --quiet sqlite:///side.sqlite SELECT 1",  # imports sqlglot
+        "%mdsql --close",
+        "%mdsql --quiet @soak SELECT 1",
         "%%mdsql\nCREATE TEMP TABLE kept AS SELECT 42 AS i; SET VARIABLE v = 'kept'",
     ):
         reply = kernel.run(source)
