@@ -5,10 +5,10 @@ the string storage. Only the time differs: `.df()` makes a Python string per tex
 of them again, which is nine tenths of the time that such a result takes; and the arrays that it fills it has pandas
 copy and look at as if they could hold anything. So there are three roads:
 
-* **numpy**, where every column has a type that `.df()` reads into a numpy array as well (`_NUMPY`): those arrays, if
-  not much is to come; else Arrow, which can be stopped.
-* **Arrow**, where the result has text, pandas infers an Arrow-backed `str` dtype, and every other column has a type
-  whose Arrow form holds exactly what `.df()` reads (`_EXACT`). Each column is then converted by its own Arrow type.
+* **Arrow**, where every column has a type whose Arrow form holds exactly what `.df()` reads (`_EXACT`), and the result
+  has text and pandas infers an Arrow-backed `str` dtype, or it is so long that it must be stopped in the middle. Each
+  column is then converted by its own Arrow type.
+* **numpy**, where every column has a type that `.df()` reads into a numpy array as well (`_NUMPY`): those arrays.
 * **`con.df()`** for everything else: nested values, blobs, UUIDs and the like cost a Python object each on any road;
   and an Arrow result cannot be taken back once fetched, so a type that might fail on the way (`HUGEINT` has more digits
   than a decimal) does not set out.
@@ -56,7 +56,7 @@ __all__ = [
 T = TypeVar("T")
 Doubles = np.ndarray[Any, np.dtype[np.float64]]
 Count = Callable[[int], object]
-"""What is told of rows that have arrived: how many more."""
+"""What is told of rows that have arrived: how many more. What it raises ends the fetching."""
 
 _VECTOR = 2048
 """Rows of one DuckDB vector: the unit of `fetch_df_chunk`."""
@@ -64,8 +64,11 @@ _VECTOR = 2048
 _BATCH = 100_000
 """Rows of one batch of a reader: large enough for numpy, small enough that a reader holds megabytes."""
 
-_LONG_BATCH = 200_000
+_NUMBERS_BATCH = 200_000
 """The same where there are nothing but numbers and times: those come faster."""
+
+_DECIMALS_BATCH = 20_480
+"""The same with decimals, which are read while the processor still has them: Arrow's are of 16 bytes."""
 
 _CELLS = 2_000_000
 """Values of one batch that is to be kept elsewhere: some 30 MB, also where it has 500 columns."""
@@ -102,9 +105,6 @@ _EXACT = _TEXT | {
 
 _NUMPY = _EXACT - _TEXT - {"timestamp with time zone", "enum"}
 """Types whose numpy arrays are those that `.df()` makes its columns of."""
-
-_SLOW_ARROW = frozenset({"boolean", "decimal"})
-"""Types that Arrow holds in another form than numpy, as bits or in 128 of them; read by Arrow they take longer."""
 
 _JUST_BEGUN = 2
 """Per cent of a query: where the first rows are there before so many are done, there will be 10,000,000 of them."""
@@ -200,17 +200,13 @@ def to_pandas(
 ) -> Fetched[pd.DataFrame]:
     """Return the open result of *con* as the DataFrame that `con.df()` would give, sooner."""
     types = [column[1].id for column in con.description]
-    if limit is None and _NUMPY.issuperset(types):
-        if _is_long(con, types):
-            return Fetched(_by_arrow(con, None, rows=_LONG_BATCH, release=True, count=count))
-        return Fetched(_by_numpy(con))
     if limit is not None:
         with _quiet(types):
             return _limited(con, types, limit)
-    if _profits(types) and (text := _arrow_text()) is not None:
-        release = not _TEXT.issuperset(types)
-        rows = _BATCH if release else _LARGE_BATCH
-        return Fetched(_by_arrow(con, text, rows=rows, release=release, count=count))
+    if _profits(types) or _is_long(con, types):
+        return Fetched(_by_arrow(con, types, count))
+    if _NUMPY.issuperset(types):
+        return Fetched(_by_numpy(con))
     with _quiet(types):
         return Fetched(con.df())
 
@@ -308,16 +304,6 @@ def unique_names(names: Sequence[str]) -> list[str]:
 # --- pandas, by numpy ---------------------------------------------------------------------------------------------
 
 
-def _is_long(con: duckdb.DuckDBPyConnection, types: Sequence[str]) -> bool:
-    """Tell whether a result of numbers and times is better fetched by Arrow: one of which much is still to come.
-
-    DuckDB doubles numpy's arrays as they fill, and at 60,000,000 rows nobody else gets a word in for three seconds: no
-    progress is seen, and no stop. Where its progress bar is off, it does not say how much is to come.
-    """
-    slow = sum(kind in _SLOW_ARROW for kind in types)
-    return len(types) <= _BLOCKS and slow * 2 <= len(types) and 0 <= con.query_progress() < _JUST_BEGUN
-
-
 def _by_numpy(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """Return the open result of *con*, whose types are all of `_NUMPY`, over the arrays that DuckDB fills."""
     columns = con.fetchnumpy()
@@ -362,10 +348,26 @@ def _unmasked(array: Any) -> Any:  # noqa: ANN401 - numpy or pandas array
 # --- pandas, by Arrow ---------------------------------------------------------------------------------------------
 
 
+def _fits(types: Sequence[str]) -> bool:
+    """Tell whether Arrow has each of *types* as `.df()` reads it, and pandas has Arrow's text where there is any."""
+    return _EXACT.issuperset(types) and (_TEXT.isdisjoint(types) or _arrow_text() is not None)
+
+
 def _profits(types: Sequence[str]) -> bool:
-    """Tell whether a result with columns of *types* is better fetched by Arrow."""
+    """Tell whether a result with columns of *types* comes sooner by Arrow."""
     text = sum(kind in _TEXT for kind in types)
-    return text > 0 and text * _TEXT_SHARE >= len(types) and _EXACT.issuperset(types)
+    return text > 0 and text * _TEXT_SHARE >= len(types) and _fits(types)
+
+
+def _is_long(con: duckdb.DuckDBPyConnection, types: Sequence[str]) -> bool:
+    """Tell whether so much is still to come that somebody may want to see how far it is, or stop it.
+
+    DuckDB doubles numpy's arrays as they fill, and at 60,000,000 rows nobody else gets a word in for three seconds.
+    Where its progress bar is off, it does not say how much is to come.
+    """
+    bits = types.count("boolean")  # a byte for a row: they grow slowly, and Arrow takes twice as long for them
+    few = len(types) <= _BLOCKS and bits * 2 <= len(types)
+    return few and 0 <= con.query_progress() < _JUST_BEGUN and _fits(types)
 
 
 def _arrow_text() -> pd.StringDtype | None:
@@ -374,16 +376,16 @@ def _arrow_text() -> pd.StringDtype | None:
     return dtype if isinstance(dtype, pd.StringDtype) and dtype.storage == "pyarrow" else None
 
 
-def _by_arrow(
-    con: duckdb.DuckDBPyConnection, text: pd.StringDtype | None, *, rows: int, release: bool, count: Count | None
-) -> pd.DataFrame:
-    """Return the open result of *con* by the Arrow road, in batches of so many *rows*.
+def _by_arrow(con: duckdb.DuckDBPyConnection, types: Sequence[str], count: Count | None) -> pd.DataFrame:
+    """Return the open result of *con*, with columns of *types*, by the Arrow road.
 
     The buffers of one batch are freed together, so a text column would keep the numbers that were fetched beside it.
-    To *release* them, each column is copied out of its batch, and let go as soon as it is converted.
+    To release them, each column is copied out of its batch, and let go as soon as it is converted.
     """
+    text = _arrow_text()
     names = unique_names([column[0] for column in con.description])
-    reader = _opened(con, rows, None)
+    release = not _TEXT.issuperset(types)
+    reader = _opened(con, _batch_rows(types), None)
     pieces: list[list[pa.Array]] = [[] for _ in names]
     for batch in _batches(reader, count):
         for arrays, array in zip(pieces, batch.columns, strict=True):
@@ -397,19 +399,23 @@ def _by_arrow(
     while columns:
         if count is not None:
             count(0)  # somebody may want to stop: a column of 100,000,000 rows takes half a second
-        values.append(_writable(_values(columns.pop(), text)))
+        values.append(_values(columns.pop(), text))
         pa.default_memory_pool().release_unused()  # left to itself, Arrow keeps the pieces until all are converted
     return _framed(names, values)
 
 
-def _writable(values: Any) -> Any:  # noqa: ANN401 - numpy or pandas array
-    """Return *values*, copied if they are a view of Arrow's memory, which cannot be written to."""
-    return np.require(values, requirements="W") if isinstance(values, np.ndarray) else values
+def _batch_rows(types: Sequence[str]) -> int:
+    """Return how many rows of *types* are best fetched at a time."""
+    if _TEXT.issuperset(types):
+        return _LARGE_BATCH
+    if not _TEXT.isdisjoint(types):
+        return _BATCH
+    return _DECIMALS_BATCH if "decimal" in types else _NUMBERS_BATCH
 
 
 def _detached(array: pa.Array) -> pa.Array:
     """Return a copy of *array* in buffers of its own and of its own size, decimals as doubles."""
-    return pa.concat_arrays([pa.array(_decimals(array)) if pa.types.is_decimal128(array.type) else array])
+    return pa.array(_decimals(array)) if pa.types.is_decimal128(array.type) else pa.concat_arrays([array])
 
 
 def _values(column: pa.ChunkedArray, text: pd.StringDtype | None) -> Any:  # noqa: ANN401 - numpy or pandas array
