@@ -195,12 +195,8 @@ class MdsqlMagics(Magics):
 
     def _value(self, request: Request, sql: str, variables: Mapping[str, Any]) -> Any:  # noqa: ANN401
         instead = {"dry_run": self._dry_run, "explain": self._plan, "analyze": self._plan, "profile": self._profile}
-        make = instead.get(request.mode, self._run) if request.mode else self._run
-
-        def act() -> Any:  # noqa: ANN401
-            return make(request, sql, variables)
-
-        return self._signing_in(functools.partial(self._saving, request, sql, act) if request.save else act)
+        make = instead.get(request.mode or "", self._run)
+        return self._signing_in(functools.partial(self._saving, request, sql, lambda: make(request, sql, variables)))
 
     def _saving(self, request: Request, sql: str, act: Callable[[], Any]) -> Any:  # noqa: ANN401
         """Return what *act* returns, and keep *sql* then, if that is asked for."""
@@ -259,7 +255,7 @@ class MdsqlMagics(Magics):
         for following in self.session.run(
             sql,
             variables,
-            parameters=self._parameters(request, variables) if request.parameters else None,
+            parameters=self._parameters(request, variables),
             form=request.form or cast("Form", self.format),
             limit=request.limit,
             every=request.every,

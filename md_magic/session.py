@@ -310,9 +310,7 @@ class Session:
             given = {**variables, **(parameters or {})} if parameters else variables
             values = [_values(statement, given) for statement in statements]
             tables = namespace.tables(variables) if database.target.is_duckdb else {}
-            if self._open_now() is not database:  # reading has connected anew
-                database = self.use()
-                database.show_in(running)
+            database = self._still_open(database, running)
             for statement, bound in zip(statements, values, strict=True):
                 running.begin_statement(statement.number, statement.of)
                 keep = every or statement.number == statement.of
@@ -463,9 +461,7 @@ class Session:
             given = {**variables, **(parameters or {})}
             bound = [(one, _values(one, given)) for one in (statements if run_others else statements[-1:])]
             tables = namespace.tables(variables) if database.target.is_duckdb else {}
-            if self._open_now() is not database:  # reading has connected anew
-                database = self.use()
-                database.show_in(running)
+            database = self._still_open(database, running)
             for statement, values in bound[:-1]:
                 running.begin_statement(statement.number, statement.of)
                 self._run_one(database, statement, values, tables, form="pandas", limit=None, keep=False, sink=None)
@@ -541,11 +537,19 @@ class Session:
     def _read(self, database: Database, sql: str) -> list[Statement]:
         """Return the statements of *sql*, with the saved queries that they name."""
         statements = self._typed(database, sql)
-        shelf = self._shelves.get(database.target.dialect) if self._shelves else None
+        shelf = self._shelves.get(database.target.dialect)
         if not shelf:
             return statements
         parse, saving = _parser(self.use()), getattr(self._cell, "saving", None)
         return [shelf.put_into(statement, parse, but=saving) for statement in statements]
+
+    def _still_open(self, database: Database, running: Running) -> Database:
+        """Return *database*, or the one that reading has connected anew in its place, and on which *running* is now."""
+        if self._open_now() is database:
+            return database
+        anew = self.use()
+        anew.show_in(running)
+        return anew
 
     def _typed(self, database: Database, sql: str) -> list[Statement]:
         if not database.target.is_duckdb:

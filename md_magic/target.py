@@ -67,12 +67,12 @@ class Target:
     @property
     def dialect(self) -> str:
         """The SQLAlchemy dialect, without its driver: `duckdb`, `postgresql`, `sqlite`."""
-        return re.split(r"[+:]", self.url, maxsplit=1)[0]
+        return self.url.partition(":")[0].partition("+")[0]
 
     @property
     def is_duckdb(self) -> bool:
         """Whether DuckDB runs the SQL, locally or with MotherDuck."""
-        return self.url.startswith(("duckdb:", "duckdb+"))
+        return self.dialect == "duckdb"
 
     @property
     def is_motherduck(self) -> bool:

@@ -9,10 +9,11 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from IPython.core.interactiveshell import InteractiveShell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+
+    from IPython.core.interactiveshell import InteractiveShell
 
 TOKEN = os.environ.get("MD_MAGIC_ONLINE_TOKEN") or os.environ.get("MOTHERDUCK_TOKEN")  # before tests lose sight of it
 
@@ -23,22 +24,16 @@ pytestmark = [
 
 
 @pytest.fixture
-def cell(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], object]]:
+def cell(monkeypatch: pytest.MonkeyPatch, ip: InteractiveShell) -> Callable[[str], object]:
     monkeypatch.setenv("motherduck_token", str(TOKEN))
-    InteractiveShell.clear_instance()
-    shell = InteractiveShell.instance()
-    shell.history_manager.enabled = False
-    shell.run_line_magic("load_ext", "md_magic")
+    ip.run_line_magic("load_ext", "md_magic")
 
     def run(source: str) -> object:
-        result = shell.run_cell(source)
+        result = ip.run_cell(source)
         result.raise_error()
         return result.result
 
-    yield run
-    shell.run_line_magic("unload_ext", "md_magic")
-    shell.history_manager.end_session()
-    InteractiveShell.clear_instance()
+    return run
 
 
 def test_a_cell_runs(cell: Callable[[str], object]) -> None:
