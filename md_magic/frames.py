@@ -21,7 +21,9 @@ import functools
 import string
 import warnings
 import weakref
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -35,6 +37,7 @@ from md_magic.errors import FrameError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from concurrent.futures import Future
 
     import polars as pl
     from sqlalchemy import CursorResult
@@ -67,8 +70,11 @@ _BATCH = 100_000
 _NUMBERS_BATCH = 200_000
 """The same where there are nothing but numbers and times: those come faster."""
 
-_DECIMALS_BATCH = 20_480
-"""The same with decimals, which are read while the processor still has them: Arrow's are of 16 bytes."""
+_CACHED_BATCH = 20_480
+"""The same with text alone or decimals, which are copied and read while the processor still has them."""
+
+_AHEAD = 3
+"""Batches that wait to be copied, or are, while the next one is fetched."""
 
 _CELLS = 2_000_000
 """Values of one batch that is to be kept elsewhere: some 30 MB, also where it has 500 columns."""
@@ -203,8 +209,9 @@ def to_pandas(
     if limit is not None:
         with _quiet(types):
             return _limited(con, types, limit)
-    if _profits(types) or _is_long(con, types):
-        return Fetched(_by_arrow(con, types, count))
+    text = None if _TEXT.isdisjoint(types) else _arrow_text()
+    if _profits(types, text) or _is_long(con, types, text):
+        return Fetched(_by_arrow(con, types, text, count))
     if _NUMPY.issuperset(types):
         return Fetched(_by_numpy(con))
     with _quiet(types):
@@ -348,18 +355,18 @@ def _unmasked(array: Any) -> Any:  # noqa: ANN401 - numpy or pandas array
 # --- pandas, by Arrow ---------------------------------------------------------------------------------------------
 
 
-def _fits(types: Sequence[str]) -> bool:
-    """Tell whether Arrow has each of *types* as `.df()` reads it, and pandas has Arrow's text where there is any."""
-    return _EXACT.issuperset(types) and (_TEXT.isdisjoint(types) or _arrow_text() is not None)
+def _fits(types: Sequence[str], text: pd.StringDtype | None) -> bool:
+    """Tell whether Arrow has each of *types* as `.df()` reads it, and pandas Arrow's *text* where there is any."""
+    return _EXACT.issuperset(types) and (text is not None or _TEXT.isdisjoint(types))
 
 
-def _profits(types: Sequence[str]) -> bool:
+def _profits(types: Sequence[str], text: pd.StringDtype | None) -> bool:
     """Tell whether a result with columns of *types* comes sooner by Arrow."""
-    text = sum(kind in _TEXT for kind in types)
-    return text > 0 and text * _TEXT_SHARE >= len(types) and _fits(types)
+    texts = sum(kind in _TEXT for kind in types)
+    return texts > 0 and texts * _TEXT_SHARE >= len(types) and _fits(types, text)
 
 
-def _is_long(con: duckdb.DuckDBPyConnection, types: Sequence[str]) -> bool:
+def _is_long(con: duckdb.DuckDBPyConnection, types: Sequence[str], text: pd.StringDtype | None) -> bool:
     """Tell whether so much is still to come that somebody may want to see how far it is, or stop it.
 
     DuckDB doubles numpy's arrays as they fill, and at 60,000,000 rows nobody else gets a word in for three seconds.
@@ -367,7 +374,7 @@ def _is_long(con: duckdb.DuckDBPyConnection, types: Sequence[str]) -> bool:
     """
     bits = types.count("boolean")  # a byte for a row: they grow slowly, and Arrow takes twice as long for them
     few = len(types) <= _BLOCKS and bits * 2 <= len(types)
-    return few and 0 <= con.query_progress() < _JUST_BEGUN and _fits(types)
+    return few and 0 <= con.query_progress() < _JUST_BEGUN and _fits(types, text)
 
 
 def _arrow_text() -> pd.StringDtype | None:
@@ -376,20 +383,21 @@ def _arrow_text() -> pd.StringDtype | None:
     return dtype if isinstance(dtype, pd.StringDtype) and dtype.storage == "pyarrow" else None
 
 
-def _by_arrow(con: duckdb.DuckDBPyConnection, types: Sequence[str], count: Count | None) -> pd.DataFrame:
-    """Return the open result of *con*, with columns of *types*, by the Arrow road.
+def _by_arrow(
+    con: duckdb.DuckDBPyConnection, types: Sequence[str], text: pd.StringDtype | None, count: Count | None
+) -> pd.DataFrame:
+    """Return the open result of *con*, with columns of *types* and text as *text*, by the Arrow road.
 
-    The buffers of one batch are freed together, so a text column would keep the numbers that were fetched beside it.
-    To release them, each column is copied out of its batch, and let go as soon as it is converted.
+    Each column is copied out of its batch. The buffers of a batch are freed together, so that a text would keep the
+    numbers beside it; and those that are given back at once are those that DuckDB fills again, where growing new ones
+    takes as long as all the rest. What is converted is let go at once.
     """
-    text = _arrow_text()
     names = unique_names([column[0] for column in con.description])
-    release = not _TEXT.issuperset(types)
     reader = _opened(con, _batch_rows(types), None)
     pieces: list[list[pa.Array]] = [[] for _ in names]
-    for batch in _batches(reader, count):
-        for arrays, array in zip(pieces, batch.columns, strict=True):
-            arrays.append(_detached(array) if release else array)
+    for copies in _copied(_batches(reader, count), all_text=_TEXT.issuperset(types)):
+        for arrays, array in zip(pieces, copies, strict=True):
+            arrays.append(array)
     columns = [
         pa.chunked_array(arrays, None if arrays else f.type) for arrays, f in zip(pieces, reader.schema, strict=True)
     ]
@@ -407,15 +415,55 @@ def _by_arrow(con: duckdb.DuckDBPyConnection, types: Sequence[str], count: Count
 def _batch_rows(types: Sequence[str]) -> int:
     """Return how many rows of *types* are best fetched at a time."""
     if _TEXT.issuperset(types):
-        return _LARGE_BATCH
+        return _CACHED_BATCH
     if not _TEXT.isdisjoint(types):
         return _BATCH
-    return _DECIMALS_BATCH if "decimal" in types else _NUMBERS_BATCH
+    return _CACHED_BATCH if "decimal" in types else _NUMBERS_BATCH
+
+
+def _copied(batches: Iterator[pa.RecordBatch], *, all_text: bool) -> Iterator[list[pa.Array]]:
+    """Give the columns of each of *batches* in buffers of their own, copied by a thread while the next ones come.
+
+    The only batch, as of most results, needs no thread, and if it is *all_text*, all of which stays, no copy.
+    """
+    batch, following = next(batches, None), next(batches, None)
+    if batch is not None and following is None:
+        yield batch.columns if all_text else _detached_columns(batch)
+        return
+    with ThreadPoolExecutor(1, "md_magic copies") as thread:
+        copies: deque[Future[list[pa.Array]]] = deque()
+        while batch is not None:
+            copies.append(thread.submit(_detached_columns, batch))
+            if len(copies) > _AHEAD:
+                yield copies.popleft().result()
+            batch, following = following, next(batches, None)
+        yield from (copy.result() for copy in copies)
+
+
+def _detached_columns(batch: pa.RecordBatch) -> list[pa.Array]:
+    return [_detached(array) for array in batch.columns]
 
 
 def _detached(array: pa.Array) -> pa.Array:
-    """Return a copy of *array* in buffers of its own and of its own size, decimals as doubles."""
-    return pa.array(_decimals(array)) if pa.types.is_decimal128(array.type) else pa.concat_arrays([array])
+    """Return a copy of *array* in buffers of its own and its own size, decimals as doubles, text as pandas has it."""
+    if pa.types.is_decimal128(array.type):
+        return pa.array(_decimals(array))
+    if pa.types.is_string(array.type):
+        pool = _text_pool()
+        return pa.concat_arrays([array], memory_pool=pool).cast(pa.large_string(), memory_pool=pool)
+    return pa.concat_arrays([array])
+
+
+@functools.cache
+def _text_pool() -> pa.MemoryPool:
+    """Return where text that stays in a frame is allocated: jemalloc, which takes ordinary pages, where Arrow has it.
+
+    A virtual machine may have to ask its host for each of Arrow's usual huge pages: five times as long, measured.
+    """
+    try:
+        return pa.jemalloc_memory_pool()
+    except NotImplementedError:
+        return pa.default_memory_pool()
 
 
 def _values(column: pa.ChunkedArray, text: pd.StringDtype | None) -> Any:  # noqa: ANN401 - numpy or pandas array

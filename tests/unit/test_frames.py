@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import subprocess
 import sys
@@ -190,6 +191,54 @@ def test_frame_equals_df(con: duckdb.DuckDBPyConnection, expression: str, shape:
 @pytest.mark.parametrize("name", BIG)
 def test_large_frame_equals_df(con: duckdb.DuckDBPyConnection, name: str, shape: str) -> None:
     check(con, SHAPES[shape].format(e=TYPES[name]), 300_000)
+
+
+@pytest.mark.parametrize("name", sorted(set(TYPES) - set(BIG)))
+def test_large_frame_of_any_other_type_equals_df(con: duckdb.DuckDBPyConnection, name: str) -> None:
+    check(con, SHAPES["beside text, with NULLs"].format(e=TYPES[name]), 300_000)
+
+
+TEXTS = {
+    "short": "'text ' || i",
+    "long": "repeat('long ', 20) || i",
+    "of many bytes": "'žluťoučký kůň 🐎 ' || i",
+    "empty": "''",
+    "sometimes empty": "CASE WHEN i % 2 > 0 THEN '' ELSE i::VARCHAR END",
+    "NULL but for the last": "CASE WHEN i = {rows} - 1 THEN 'last' END",
+    "NULL at the end": "CASE WHEN i < {rows} - 100 THEN 'text ' || i END",
+    "NULL alone": "NULL::VARCHAR",
+    "very long, once": "CASE WHEN i = 30000 THEN repeat('x', 3000000) ELSE 'x' END",
+    "JSON": "('{{\"i\": ' || i || '}}')::JSON",
+}
+
+
+@pytest.mark.parametrize("rows", [20_480, 20_481, 200_000])
+@pytest.mark.parametrize("expression", TEXTS.values(), ids=TEXTS)
+def test_text_of_several_batches_equals_df(con: duckdb.DuckDBPyConnection, expression: str, rows: int) -> None:
+    check(con, f"SELECT {expression.format(rows=rows)} AS a, 'b' || i AS b", rows)
+
+
+@pytest.mark.parametrize(
+    ("last", "ends"),
+    [("i", None), ("error('boom')", duckdb.InvalidInputException), ("i", KeyboardInterrupt)],
+    ids=["read to its end", "failed", "stopped"],
+)
+def test_long_result_leaves_no_thread(
+    con: duckdb.DuckDBPyConnection, last: str, ends: type[BaseException] | None
+) -> None:
+    before, during = threading.active_count(), []
+
+    def count(_rows: int) -> None:
+        during.append(threading.active_count())
+        if ends is KeyboardInterrupt and during[-1] > before:
+            raise KeyboardInterrupt
+
+    sql = f"SELECT CASE WHEN i = 999999 THEN {last} ELSE i END AS i FROM range(1000000) r(i)"
+    with contextlib.nullcontext() if ends is None else pytest.raises(ends):
+        to_pandas(con.execute(sql), count=count)
+    assert max(during) > before
+    assert threading.active_count() == before
+    assert con.execute("SELECT 1").fetchall() == [(1,)]
 
 
 @pytest.mark.parametrize("told", [True, False], ids=["long", "of unknown length"])
