@@ -23,7 +23,7 @@ import warnings
 import weakref
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -37,7 +37,6 @@ from md_magic.errors import FrameError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from concurrent.futures import Future
 
     import polars as pl
     from sqlalchemy import CursorResult
@@ -73,8 +72,8 @@ _NUMBERS_BATCH = 200_000
 _CACHED_BATCH = 20_480
 """The same with text alone or decimals, which are copied and read while the processor still has them."""
 
-_AHEAD = 3
-"""Batches that wait to be copied, or are, while the next one is fetched."""
+_AHEAD = 4
+"""Batches that wait for the thread that copies them, at most."""
 
 _CELLS = 2_000_000
 """Values of one batch that is to be kept elsewhere: some 30 MB, also where it has 500 columns."""
@@ -421,23 +420,27 @@ def _batch_rows(types: Sequence[str]) -> int:
     return _CACHED_BATCH if "decimal" in types else _NUMBERS_BATCH
 
 
-def _copied(batches: Iterator[pa.RecordBatch], *, all_text: bool) -> Iterator[list[pa.Array]]:
-    """Give the columns of each of *batches* in buffers of their own, copied by a thread while the next ones come.
+def _copied(batches: Iterator[pa.RecordBatch], *, all_text: bool) -> list[list[pa.Array]]:
+    """Return the columns of each of *batches* in buffers of their own, copied by a thread while the next ones come.
 
-    The only batch, as of most results, needs no thread, and if it is *all_text*, all of which stays, no copy.
+    Where the thread cannot keep up, this one copies as well, so that few batches wait: new pages for very long texts
+    take longer than their query. The only batch, as of most results, needs no thread, and if it is *all_text*, all of
+    which stays, no copy.
     """
     batch, following = next(batches, None), next(batches, None)
     if batch is not None and following is None:
-        yield batch.columns if all_text else _detached_columns(batch)
-        return
+        return [batch.columns if all_text else _detached_columns(batch)]
+    copies: list[Future[list[pa.Array]] | list[pa.Array]] = []
+    latest: deque[Future[list[pa.Array]]] = deque(maxlen=_AHEAD)
     with ThreadPoolExecutor(1, "md_magic copies") as thread:
-        copies: deque[Future[list[pa.Array]]] = deque()
         while batch is not None:
-            copies.append(thread.submit(_detached_columns, batch))
-            if len(copies) > _AHEAD:
-                yield copies.popleft().result()
+            if len(latest) == _AHEAD and not latest[0].done():
+                copies.append(_detached_columns(batch))
+            else:
+                latest.append(thread.submit(_detached_columns, batch))
+                copies.append(latest[-1])
             batch, following = following, next(batches, None)
-        yield from (copy.result() for copy in copies)
+    return [copy.result() if isinstance(copy, Future) else copy for copy in copies]
 
 
 def _detached_columns(batch: pa.RecordBatch) -> list[pa.Array]:
