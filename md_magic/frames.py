@@ -69,8 +69,8 @@ _BATCH = 100_000
 _NUMBERS_BATCH = 200_000
 """The same where there are nothing but numbers and times: those come faster."""
 
-_CACHED_BATCH = 20_480
-"""The same with text alone or decimals, which are copied and read while the processor still has them."""
+_TEXT_BATCH = 20_480
+"""The same where there is nothing but text, which is copied while the processor still has it."""
 
 _AHEAD = 4
 """Batches that wait for the thread that copies them, at most."""
@@ -414,10 +414,8 @@ def _by_arrow(
 def _batch_rows(types: Sequence[str]) -> int:
     """Return how many rows of *types* are best fetched at a time."""
     if _TEXT.issuperset(types):
-        return _CACHED_BATCH
-    if not _TEXT.isdisjoint(types):
-        return _BATCH
-    return _CACHED_BATCH if "decimal" in types else _NUMBERS_BATCH
+        return _TEXT_BATCH
+    return _BATCH if "decimal" in types or not _TEXT.isdisjoint(types) else _NUMBERS_BATCH
 
 
 def _copied(batches: Iterator[pa.RecordBatch], *, all_text: bool) -> list[list[pa.Array]]:
@@ -450,7 +448,7 @@ def _detached_columns(batch: pa.RecordBatch) -> list[pa.Array]:
 def _detached(array: pa.Array) -> pa.Array:
     """Return a copy of *array* in buffers of its own and its own size, decimals as doubles, text as pandas has it."""
     if pa.types.is_decimal128(array.type):
-        return pa.array(_decimals(array))
+        array = pa.array(_decimals(array))
     if pa.types.is_string(array.type):
         pool = _text_pool()
         return pa.concat_arrays([array], memory_pool=pool).cast(pa.large_string(), memory_pool=pool)
