@@ -67,12 +67,12 @@ _BATCH = 100_000
 """Rows of one batch of a reader: large enough for numpy, small enough that a reader holds megabytes."""
 
 _NUMBERS_BATCH = 200_000
-"""The same where there are nothing but numbers and times: those come faster."""
+"""The same where there are nothing but numbers and times, and no decimals: those come faster."""
 
 _TEXT_BATCH = 20_480
 """The same where there is nothing but text, which is copied while the processor still has it."""
 
-_AHEAD = 4
+_WAITING = 4
 """Batches that wait for the thread that copies them, at most."""
 
 _CELLS = 2_000_000
@@ -387,20 +387,13 @@ def _by_arrow(
 ) -> pd.DataFrame:
     """Return the open result of *con*, with columns of *types* and text as *text*, by the Arrow road.
 
-    Each column is copied out of its batch. The buffers of a batch are freed together, so that a text would keep the
-    numbers beside it; and those that are given back at once are those that DuckDB fills again, where growing new ones
-    takes as long as all the rest. What is converted is let go at once.
+    What comes in several batches is copied out of them. That gives the memory of a batch back at once, so that DuckDB
+    fills it again: new pages take as long as all the rest. And its columns, which share that memory, can be let go one
+    by one as they are converted.
     """
     names = unique_names([column[0] for column in con.description])
     reader = _opened(con, _batch_rows(types), None)
-    pieces: list[list[pa.Array]] = [[] for _ in names]
-    for copies in _copied(_batches(reader, count), all_text=_TEXT.issuperset(types)):
-        for arrays, array in zip(pieces, copies, strict=True):
-            arrays.append(array)
-    columns = [
-        pa.chunked_array(arrays, None if arrays else f.type) for arrays, f in zip(pieces, reader.schema, strict=True)
-    ]
-    del pieces
+    columns = _read(reader.schema, _batches(reader, count))
     columns.reverse()
     values = []
     while columns:
@@ -418,27 +411,33 @@ def _batch_rows(types: Sequence[str]) -> int:
     return _BATCH if "decimal" in types or not _TEXT.isdisjoint(types) else _NUMBERS_BATCH
 
 
-def _copied(batches: Iterator[pa.RecordBatch], *, all_text: bool) -> list[list[pa.Array]]:
-    """Return the columns of each of *batches* in buffers of their own, copied by a thread while the next ones come.
+def _read(schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> list[pa.ChunkedArray]:
+    """Return the columns of *schema* from all *batches*, copied by a thread while the next batches come.
 
-    Where the thread cannot keep up, this one copies as well, so that few batches wait: new pages for very long texts
-    take longer than their query. The only batch, as of most results, needs no thread, and if it is *all_text*, all of
-    which stays, no copy.
+    Where that thread cannot keep up, this one copies as well, so that few batches wait: new pages for very long texts
+    take longer than their query. A single batch, as most results are, needs no thread, and no copy if all of it is
+    text, which stays.
     """
     batch, following = next(batches, None), next(batches, None)
-    if batch is not None and following is None:
-        return [batch.columns if all_text else _detached_columns(batch)]
+    if batch is None:
+        return [pa.chunked_array([], field.type) for field in schema]
+    if following is None:
+        all_text = all(_is_text(field.type) for field in schema)
+        return [pa.chunked_array([array]) for array in (batch.columns if all_text else _detached_columns(batch))]
     copies: list[Future[list[pa.Array]] | list[pa.Array]] = []
-    latest: deque[Future[list[pa.Array]]] = deque(maxlen=_AHEAD)
+    waiting: deque[Future[list[pa.Array]]] = deque()
     with ThreadPoolExecutor(1, "md_magic copies") as thread:
         while batch is not None:
-            if len(latest) == _AHEAD and not latest[0].done():
-                copies.append(_detached_columns(batch))
+            while waiting and waiting[0].done():
+                waiting.popleft().result()  # what went wrong there is told here, and not after the last row
+            if len(waiting) < _WAITING:
+                waiting.append(thread.submit(_detached_columns, batch))
+                copies.append(waiting[-1])
             else:
-                latest.append(thread.submit(_detached_columns, batch))
-                copies.append(latest[-1])
-            batch, following = following, next(batches, None)
-    return [copy.result() if isinstance(copy, Future) else copy for copy in copies]
+                copies.append(_detached_columns(batch))
+            batch, following = (next(batches, None) if following is None else following), None
+    pieces = [copy.result() if isinstance(copy, Future) else copy for copy in copies]
+    return [pa.chunked_array(arrays) for arrays in zip(*pieces, strict=True)]
 
 
 def _detached_columns(batch: pa.RecordBatch) -> list[pa.Array]:
@@ -448,8 +447,10 @@ def _detached_columns(batch: pa.RecordBatch) -> list[pa.Array]:
 def _detached(array: pa.Array) -> pa.Array:
     """Return a copy of *array* in buffers of its own and its own size, decimals as doubles, text as pandas has it."""
     if pa.types.is_decimal128(array.type):
-        array = pa.array(_decimals(array))
-    if pa.types.is_string(array.type):
+        array = pa.array(_decimals(array))  # copied once more, from numpy's memory into Arrow's, which is given back
+    if pa.types.is_dictionary(array.type):  # its names as well: to share them keeps all buffers of the batch
+        return pa.DictionaryArray.from_arrays(_detached(array.indices), _detached(array.dictionary))
+    if _is_text(array.type):
         pool = _text_pool()
         return pa.concat_arrays([array], memory_pool=pool).cast(pa.large_string(), memory_pool=pool)
     return pa.concat_arrays([array])
@@ -479,12 +480,17 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _text(column: pa.ChunkedArray, dtype: pd.StringDtype | None) -> Any:  # noqa: ANN401 - numpy or pandas array
-    """Return text as *dtype*, or as objects where pandas has none for it or cannot tell: nothing but NULLs."""
+    """Return text as *dtype*, or as objects where pandas has none for it or cannot tell: nothing but NULLs.
+
+    What is not too long becomes one piece: to take rows out of several, pandas has Arrow copy all of them, each time.
+    """
     if column.null_count == len(column):
         nulls = np.full(len(column), None, dtype=object)
         return pd.Series(nulls, dtype=object, copy=False)  # no array: pandas would look in vain for a dtype of its own
     if dtype is None:
         return column.to_numpy()
+    if column.num_chunks > 1 and len(column) <= _LARGE_BATCH:
+        column = pa.chunked_array([pa.concat_arrays(column.chunks, memory_pool=_text_pool())])
     return dtype.__from_arrow__(column)  # type: ignore[attr-defined] # of pandas' protocol for Arrow, not in its stubs
 
 
@@ -738,7 +744,8 @@ def _columns(rows: Sequence[Sequence[Any]], names: list[str], limit: int | None)
 def _inferred(values: list[Any]) -> Any:  # noqa: ANN401 - numpy or pandas array
     """Return Python *values* as the array that `.df()` gives for the like, or as objects if there is none."""
     with contextlib.suppress(pa.ArrowException, OverflowError):
-        column = pa.chunked_array([_detached(pa.array(values))])
+        array = pa.array(values)
+        column = pa.chunked_array([_detached(array) if pa.types.is_decimal128(array.type) else array])
         if _is_text(column.type) or any(test(column.type) for test, _ in _CONVERSIONS):
             return _values(column, _arrow_text())
     objects = np.empty(len(values), dtype=object)

@@ -23,7 +23,7 @@ LOAD = "%load_ext md_magic\n%mdsql SET threads = 1"  # a query on both cores sta
 TABLE = "%mdsql CREATE TABLE t AS SELECT range AS i, hash(range) AS h FROM range(15_000_000)"
 LONG = "%%mdsql\nSELECT sum(hash(a.i, b.i) % 7) FROM range(1_000_000) a(i), range(1_000_000) b(i)"
 KNOWN = "%%mdsql\nSELECT count(*) AS n FROM t WHERE md5(i::VARCHAR || h::VARCHAR) < '0'"
-FETCHED = "%%mdsql\nSELECT i, 'text ' || i AS t FROM range(8_000_000) r(i)"
+FETCHED = "%%mdsql\nSELECT i, 'text ' || i AS t FROM range(40_000_000) r(i)"
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_fetching_is_shown_with_the_rows_that_have_arrived(
     picture(book, "progress fetch")
     book.wait(1, 60)
     status, result = saved(book, 1)
-    assert "8,000,000 rows × 2 columns · " in "".join(status["data"]["text/plain"])
+    assert "40,000,000 rows × 2 columns · " in "".join(status["data"]["text/plain"])
     assert result["output_type"] == "execute_result"
 
 
@@ -136,7 +136,7 @@ def test_what_the_cell_showed_before_stays(notebook: Callable[..., Notebook]) ->
     book.run(2, 60)
     printed, status = saved(book, 2)
     assert printed["text"] == ["before\n"]
-    assert "8,000,000 rows" in "".join(status["data"]["text/plain"])
+    assert "40,000,000 rows" in "".join(status["data"]["text/plain"])
     assert [output["output_type"] for output in saved(book, 1)] == ["stream", "display_data", "display_data", "error"]
 
 

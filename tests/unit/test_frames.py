@@ -22,7 +22,17 @@ from pandas.testing import assert_frame_equal
 from sqlalchemy import create_engine, text
 
 from md_magic.errors import FrameError
-from md_magic.frames import from_cursor, from_duckdb, to_arrow, to_dict, to_pandas, to_polars, to_reader, unique_names
+from md_magic.frames import (
+    _detached,
+    from_cursor,
+    from_duckdb,
+    to_arrow,
+    to_dict,
+    to_pandas,
+    to_polars,
+    to_reader,
+    unique_names,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -216,6 +226,23 @@ TEXTS = {
 @pytest.mark.parametrize("expression", TEXTS.values(), ids=TEXTS)
 def test_text_of_several_batches_equals_df(con: duckdb.DuckDBPyConnection, expression: str, rows: int) -> None:
     check(con, f"SELECT {expression.format(rows=rows)} AS a, 'b' || i AS b", rows)
+
+
+@pytest.mark.skipif(pd.__version__ < "3", reason="pandas 2 has text as objects")
+@pytest.mark.parametrize("sql", ["SELECT 'text ' || i AS a", "SELECT 'text ' || i AS a, i"], ids=["alone", "mixed"])
+def test_text_is_one_piece(con: duckdb.DuckDBPyConnection, sql: str) -> None:
+    frame = to_pandas(con.execute(f"{sql} FROM range(300000) r(i)")).value
+    assert frame["a"].array.__arrow_array__().num_chunks == 1
+
+
+def test_copied_enum_shares_no_memory(con: duckdb.DuckDBPyConnection) -> None:
+    batch = con.execute("SELECT i::VARCHAR::many AS a FROM range(300) r(i)").to_arrow_table().combine_chunks()
+    array = batch["a"].chunk(0)
+    copy = _detached(array)
+    assert copy.to_pylist() == array.to_pylist()
+    theirs = {buffer.address for part in (array.indices, array.dictionary) for buffer in part.buffers() if buffer}
+    ours = {buffer.address for part in (copy.indices, copy.dictionary) for buffer in part.buffers() if buffer}
+    assert not theirs & ours
 
 
 @pytest.mark.parametrize(
