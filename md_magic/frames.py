@@ -73,7 +73,7 @@ _TEXT_BATCH = 20_480
 """The same where there is nothing but text, which is copied while the processor still has it."""
 
 _WAITING = 4
-"""Batches that wait for the thread that copies them, at most."""
+"""Batches of text that wait for the thread that copies them, at most; of others, which are larger, one."""
 
 _CELLS = 2_000_000
 """Values of one batch that is to be kept elsewhere: some 30 MB, also where it has 500 columns."""
@@ -418,11 +418,11 @@ def _read(schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> list[pa.Chunk
     take longer than their query. A single batch, as most results are, needs no thread, and no copy if all of it is
     text, which stays.
     """
+    all_text = all(_is_text(field.type) for field in schema)
     batch, following = next(batches, None), next(batches, None)
     if batch is None:
         return [pa.chunked_array([], field.type) for field in schema]
     if following is None:
-        all_text = all(_is_text(field.type) for field in schema)
         return [pa.chunked_array([array]) for array in (batch.columns if all_text else _detached_columns(batch))]
     copies: list[Future[list[pa.Array]] | list[pa.Array]] = []
     waiting: deque[Future[list[pa.Array]]] = deque()
@@ -430,14 +430,22 @@ def _read(schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> list[pa.Chunk
         while batch is not None:
             while waiting and waiting[0].done():
                 waiting.popleft().result()  # what went wrong there is told here, and not after the last row
-            if len(waiting) < _WAITING:
+            if len(waiting) < (_WAITING if all_text else 1):
                 waiting.append(thread.submit(_detached_columns, batch))
                 copies.append(waiting[-1])
             else:
                 copies.append(_detached_columns(batch))
             batch, following = (next(batches, None) if following is None else following), None
     pieces = [copy.result() if isinstance(copy, Future) else copy for copy in copies]
-    return [pa.chunked_array(arrays) for arrays in zip(*pieces, strict=True)]
+    columns = [pa.chunked_array(arrays) for arrays in zip(*pieces, strict=True)]
+    return [_in_one_piece(column) for column in columns] if all_text else columns
+
+
+def _in_one_piece(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return text that is not too long in one piece: to take rows of several, Arrow copies all of them, each time."""
+    if len(column) > _LARGE_BATCH:
+        return column
+    return pa.chunked_array([pa.concat_arrays(column.chunks, memory_pool=_text_pool())])
 
 
 def _detached_columns(batch: pa.RecordBatch) -> list[pa.Array]:
@@ -480,17 +488,12 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _text(column: pa.ChunkedArray, dtype: pd.StringDtype | None) -> Any:  # noqa: ANN401 - numpy or pandas array
-    """Return text as *dtype*, or as objects where pandas has none for it or cannot tell: nothing but NULLs.
-
-    What is not too long becomes one piece: to take rows out of several, pandas has Arrow copy all of them, each time.
-    """
+    """Return text as *dtype*, or as objects where pandas has none for it or cannot tell: nothing but NULLs."""
     if column.null_count == len(column):
         nulls = np.full(len(column), None, dtype=object)
         return pd.Series(nulls, dtype=object, copy=False)  # no array: pandas would look in vain for a dtype of its own
     if dtype is None:
         return column.to_numpy()
-    if column.num_chunks > 1 and len(column) <= _LARGE_BATCH:
-        column = pa.chunked_array([pa.concat_arrays(column.chunks, memory_pool=_text_pool())])
     return dtype.__from_arrow__(column)  # type: ignore[attr-defined] # of pandas' protocol for Arrow, not in its stubs
 
 
