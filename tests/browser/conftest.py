@@ -65,6 +65,8 @@ DONE = f"""i => {{ const m = {CURRENT}.content.widgets[i].model;
     return m.executionState === 'idle' && m.executionCount !== null && m.executionCount !== m.countBefore }}"""
 COMMAND = """([name, args]) => { window.commandEnded = false;
     window.jupyterapp.commands.execute(name, args).finally(() => { window.commandEnded = true }) }"""
+RESTART = f"""() => {{ window.commandEnded = false;
+    {CURRENT}.sessionContext.session.kernel.restart().finally(() => {{ window.commandEnded = true }}) }}"""
 CLOSE = """() => { for (const w of [...window.jupyterapp.shell.widgets('main')]) {
     if (w.context) w.context.model.dirty = false; w.close() } }"""
 
@@ -218,9 +220,9 @@ class Notebook:
         self.command("notebook:interrupt-kernel")
 
     def restart(self) -> None:
-        """Restart the kernel as the server's API does: without the dialog."""
-        for session in self.lab.request("GET", "/api/sessions"):
-            self.lab.request("POST", f"/api/kernels/{session['kernel']['id']}/restart")
+        """Restart the kernel without the dialog, and by Lab itself: it would drop a cell that runs before it has heard."""
+        self.page.evaluate(RESTART)
+        self.page.wait_for_function("() => window.commandEnded", timeout=60_000, polling=50)
         self.page.wait_for_function(READY, arg=self.name, timeout=60_000)
 
     def save(self) -> str:
