@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SINGLE = {
     "text, all different": "'text ' || i",
     "text, 100 different": "'group ' || i % 100",
-    **{f"text of {length}": f"rpad(i::VARCHAR, {length}, 'x')" for length in (14, 20, 40, 80, 120, 200)},
+    **{f"text of {length}": f"rpad(i::VARCHAR, {length}, 'x')" for length in (14, 20, 40, 80, 120, 200, 1000, 5000)},
     "text, long": "repeat('x', 60) || i",
     "text, a third NULL": "CASE WHEN i % 3 > 0 THEN 'text ' || i END",
     "json": "('{\"i\": ' || i || '}')::JSON",
@@ -50,8 +50,8 @@ SINGLE = {
     "list": "[i, i + 1]",
     "struct": "{'a': i, 'b': 'x'}",
 }
-SLOW = {"blob", "uuid", "list", "struct", "time"}
-"""Types that cost a Python object per value: a tenth of the rows is enough to see a ratio."""
+FEWER = {"text of 1000": 5, "text of 5000": 25, **dict.fromkeys(("blob", "uuid", "list", "struct", "time"), 10)}
+"""By what the rows are divided where values are long, or cost a Python object each: that is enough to see a ratio."""
 
 MIXED = ", ".join(
     f"{SINGLE[name]} AS c{i}"
@@ -70,7 +70,18 @@ MIXED = ", ".join(
 )
 WIDE_NUMBERS = ", ".join(f"i + {n} AS c{n}" for n in range(500))
 WIDE_MIXED = ", ".join(f"'t' || i % {n + 2} AS c{n}" if n % 4 == 0 else f"i + {n} AS c{n}" for n in range(500))
-SHAPES = {"mixed, 8 columns": MIXED, "wide, 500 numbers": WIDE_NUMBERS, "wide, 500 with 125 of text": WIDE_MIXED}
+SHAPES = {
+    "mixed, 8 columns": MIXED,
+    **{f"bigint, text of {length}": f"i, {SINGLE[f'text of {length}']} AS t" for length in (40, 1000, 5000)},
+    "wide, 500 numbers": WIDE_NUMBERS,
+    "wide, 500 with 125 of text": WIDE_MIXED,
+}
+FEWER |= {
+    "bigint, text of 1000": 5,
+    "bigint, text of 5000": 25,
+    "wide, 500 numbers": 100,
+    "wide, 500 with 125 of text": 100,
+}
 SPARSE = "CASE WHEN i % 1000 = 0 THEN 'text ' || i END"
 CORNERS = {
     f"{name} beside {count} of {kind}": ", ".join([text, *[f"{number} AS c{n}" for n in range(count)]])
@@ -141,10 +152,10 @@ def speed_table(rows: int, runs: int) -> None:
     """Print the table of speeds."""
     print("| result | rows | `.df()` ms | md_magic ms | times as fast |\n|---|--:|--:|--:|--:|")
     for name, columns in {**SINGLE, **SHAPES}.items():
-        speed_row(name, columns, rows // 10 if name in SLOW else rows // 100 if name.startswith("wide") else rows, runs)
-    for count in (1, 2048):
+        speed_row(name, columns, rows // FEWER.get(name, 1), runs)
+    for count in (1, 2048, 100_000):
         for name in ("text, all different", "mixed, 8 columns"):
-            speed_row(name, {**SINGLE, **SHAPES}[name], count, 100 * runs)
+            speed_row(name, {**SINGLE, **SHAPES}[name], count, 100_000 * runs // max(count, 1_000))
 
 
 def speed_row(name: str, columns: str, rows: int, runs: int) -> None:
@@ -156,9 +167,9 @@ def speed_row(name: str, columns: str, rows: int, runs: int) -> None:
 def memory_table(rows: int) -> None:
     """Print the table of peak memory."""
     print("\n| result | rows | `.df()` MB | md_magic MB | of `.df()` |\n|---|--:|--:|--:|--:|")
-    names = ("text, all different", "text, 100 different", "text, long", "integer, a third NULL")
+    names = ("text, all different", "text, 100 different", "text, long", "text of 5000", "integer, a third NULL")
     for name, columns in {**{name: SINGLE[name] for name in names}, **SHAPES, **CORNERS}.items():
-        count = rows // 40 if name.startswith("wide") else rows
+        count = rows // 40 if name.startswith("wide") else rows // FEWER.get(name, 1)
         native, ours = (grown(columns, count, road) for road in ROADS)
         print(f"| {name} | {count:,} | {native:.0f} | {ours:.0f} | {ours / native:.2f} |", flush=True)
 

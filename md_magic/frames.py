@@ -63,26 +63,34 @@ Count = Callable[[int], object]
 _VECTOR = 2048
 """Rows of one DuckDB vector: the unit of `fetch_df_chunk`."""
 
-_BATCH = 100_000
+_BATCH = 32_768
 """Rows of one batch of a reader: large enough for numpy, small enough that a reader holds megabytes."""
 
 _NUMBERS_BATCH = 200_000
-"""The same where there are nothing but numbers and times, and no decimals: those come faster."""
+"""The same on the way to pandas where there are nothing but numbers and times, and no decimals: those come faster."""
 
-_TEXT_BATCH = 20_480
-"""The same where there is nothing but text, which is copied while the processor still has it."""
+_TEXT_BATCH = 8_192
+"""The same where there is text or anything else of any length: documents make hundreds of MB of more rows, which take
+new memory each time, and 2 GB of text are too many for a batch."""
 
-_WAITING = 4
-"""Batches of text that wait for the thread that copies them, at most; of others, which are larger, one."""
+_PIECE = 1_000_000
+"""Bytes of a column, on average, that are copied at a time, while the processor still has them."""
+
+_TOGETHER = 8
+"""Batches that are copied at a time, at most: of numbers, Arrow's allocator gives a piece of 512 kB back by itself."""
+
+_WAITING = 2
+"""Pieces that wait for the thread that copies them, at most."""
+
+_HUGE = 16_000_000
+"""Bytes of a piece, at most. A column of a batch has more where texts are long, and would take as long to copy as to
+make."""
 
 _CELLS = 2_000_000
 """Values of one batch that is to be kept elsewhere: some 30 MB, also where it has 500 columns."""
 
 _GROUP = 122_880
-"""Rows of one of DuckDB's row groups on disk."""
-
-_LARGE_BATCH = 1_000_000
-"""Rows of one batch of what is held as fetched, as in DuckDB's own tables: the fewer batches the better."""
+"""Rows of one batch, at most, of what is kept as fetched: those of one of DuckDB's row groups."""
 
 _TEXT = frozenset({"varchar"})
 _EXACT = _TEXT | {
@@ -110,6 +118,9 @@ _EXACT = _TEXT | {
 
 _NUMPY = _EXACT - _TEXT - {"timestamp with time zone", "enum"}
 """Types whose numpy arrays are those that `.df()` makes its columns of."""
+
+_SHORT = _EXACT - _TEXT
+"""Types whose values take a few bytes each."""
 
 _JUST_BEGUN = 2
 """Per cent of a query: where the first rows are there before so many are done, there will be 10,000,000 of them."""
@@ -160,8 +171,9 @@ class Batches:
     @classmethod
     def of(cls, con: duckdb.DuckDBPyConnection, *, limit: int | None = None) -> Batches:
         """Return those of the open result of *con*, which must not run anything else until they are read."""
-        rows = min(max(_CELLS // max(len(con.description), 1), _VECTOR), _GROUP)
-        return cls(_opened(con, rows, limit), limit=limit)
+        types = _types(con)
+        most = min(max(_CELLS // max(len(types), 1), _VECTOR), _GROUP)
+        return cls(_opened(con, _batch_rows(types, most), limit), limit=limit)
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Give one batch after the other."""
@@ -204,7 +216,7 @@ def to_pandas(
     con: duckdb.DuckDBPyConnection, *, limit: int | None = None, count: Count | None = None
 ) -> Fetched[pd.DataFrame]:
     """Return the open result of *con* as the DataFrame that `con.df()` would give, sooner."""
-    types = [column[1].id for column in con.description]
+    types = _types(con)
     if limit is not None:
         with _quiet(types):
             return _limited(con, types, limit)
@@ -221,7 +233,7 @@ def to_arrow(
     con: duckdb.DuckDBPyConnection, *, limit: int | None = None, count: Count | None = None
 ) -> Fetched[pa.Table]:
     """Return the open result of *con* as an Arrow table, as DuckDB names and types it."""
-    reader = _opened(con, _LARGE_BATCH, limit)
+    reader = _opened(con, _GROUP, limit)
     batches, rows = [], 0
     for batch in _batches(reader, count):
         batches.append(batch)
@@ -260,7 +272,7 @@ def to_reader(con: duckdb.DuckDBPyConnection, *, limit: int | None = None) -> pa
 
     *con* is closed when the reader is exhausted, fails or is collected, whichever comes first; nothing else may use it.
     """
-    source = _opened(con, _BATCH, limit)
+    source = _opened(con, _batch_rows(_types(con), _BATCH), limit)
     reader = pa.RecordBatchReader.from_batches(source.schema, _streamed(con, source, limit))
     weakref.finalize(reader, con.close).atexit = False
     return reader
@@ -392,7 +404,7 @@ def _by_arrow(
     by one as they are converted.
     """
     names = unique_names([column[0] for column in con.description])
-    reader = _opened(con, _batch_rows(types), None)
+    reader = _opened(con, _batch_rows(types, _BATCH if "decimal" in types else _NUMBERS_BATCH), None)
     columns = _read(reader.schema, _batches(reader, count))
     columns.reverse()
     values = []
@@ -400,68 +412,83 @@ def _by_arrow(
         if count is not None:
             count(0)  # somebody may want to stop: a column of 100,000,000 rows takes half a second
         values.append(_values(columns.pop(), text))
-        pa.default_memory_pool().release_unused()  # left to itself, Arrow keeps the pieces until all are converted
+        for pool in (_text_pool(), pa.default_memory_pool()):
+            pool.release_unused()  # left to itself, Arrow keeps the pieces until all are converted
     return _framed(names, values)
-
-
-def _batch_rows(types: Sequence[str]) -> int:
-    """Return how many rows of *types* are best fetched at a time."""
-    if _TEXT.issuperset(types):
-        return _TEXT_BATCH
-    return _BATCH if "decimal" in types or not _TEXT.isdisjoint(types) else _NUMBERS_BATCH
 
 
 def _read(schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> list[pa.ChunkedArray]:
     """Return the columns of *schema* from all *batches*, copied by a thread while the next batches come.
 
-    Where that thread cannot keep up, this one copies as well, so that few batches wait: new pages for very long texts
-    take longer than their query. A single batch, as most results are, needs no thread, and no copy if all of it is
-    text, which stays.
+    Where that thread cannot keep up, this one copies as well, so that few batches wait. What makes up no piece, as most
+    results do not, needs no thread, and a single batch no copy.
     """
-    all_text = all(_is_text(field.type) for field in schema)
-    batch, following = next(batches, None), next(batches, None)
-    if batch is None:
+    size = min(_PIECE * len(schema), _HUGE)
+    group, full = _group(batches, size)
+    if not group:
         return [pa.chunked_array([], field.type) for field in schema]
-    if following is None:
-        return [pa.chunked_array([array]) for array in (batch.columns if all_text else _detached_columns(batch))]
-    copies: list[Future[list[pa.Array]] | list[pa.Array]] = []
+    if not full:
+        return [pa.chunked_array([array]) for array in (_piece(group) if len(group) > 1 else _kept(group[0]))]
+    pieces: list[Future[list[pa.Array]] | list[pa.Array]] = []
     waiting: deque[Future[list[pa.Array]]] = deque()
     with ThreadPoolExecutor(1, "md_magic copies") as thread:
-        while batch is not None:
+        while group:
             while waiting and waiting[0].done():
                 waiting.popleft().result()  # what went wrong there is told here, and not after the last row
-            if len(waiting) < (_WAITING if all_text else 1):
-                waiting.append(thread.submit(_detached_columns, batch))
-                copies.append(waiting[-1])
+            if len(waiting) < _WAITING:
+                waiting.append(thread.submit(_piece, group))
+                pieces.append(waiting[-1])
             else:
-                copies.append(_detached_columns(batch))
-            batch, following = (next(batches, None) if following is None else following), None
-    pieces = [copy.result() if isinstance(copy, Future) else copy for copy in copies]
-    columns = [pa.chunked_array(arrays) for arrays in zip(*pieces, strict=True)]
-    return [_in_one_piece(column) for column in columns] if all_text else columns
+                pieces.append(_piece(group))
+            group, _ = _group(batches, size)
+    arrays = [piece.result() if isinstance(piece, Future) else piece for piece in pieces]
+    return [pa.chunked_array(column) for column in zip(*arrays, strict=True)]
 
 
-def _in_one_piece(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return text that is not too long in one piece: to take rows of several, Arrow copies all of them, each time."""
-    if len(column) > _LARGE_BATCH:
-        return column
-    return pa.chunked_array([pa.concat_arrays(column.chunks, memory_pool=_text_pool())])
+def _group(batches: Iterator[pa.RecordBatch], least: int) -> tuple[list[pa.RecordBatch], bool]:
+    """Return as many of *batches* as make up a piece, and whether they do: those left at the end may not."""
+    group, size = [], 0
+    for batch in batches:
+        group.append(batch)
+        size += batch.get_total_buffer_size()
+        if size >= least or len(group) == _TOGETHER:
+            return group, True
+    return group, False
 
 
-def _detached_columns(batch: pa.RecordBatch) -> list[pa.Array]:
-    return [_detached(array) for array in batch.columns]
+def _piece(group: Sequence[pa.RecordBatch]) -> list[pa.Array]:
+    """Return a copy of the columns of *group*, each in one piece.
+
+    A batch of huge texts stays where it is: new memory for a copy would take as long as all the rest.
+    """
+    if len(group) == 1 and any(array.nbytes > _HUGE for array in group[0].columns):
+        return _kept(group[0])
+    return [_detached(arrays) for arrays in zip(*(batch.columns for batch in group), strict=True)]
 
 
-def _detached(array: pa.Array) -> pa.Array:
-    """Return a copy of *array* in buffers of its own and its own size, decimals as doubles, text as pandas has it."""
-    if pa.types.is_decimal128(array.type):
-        array = pa.array(_decimals(array))  # copied once more, from numpy's memory into Arrow's, which is given back
-    if pa.types.is_dictionary(array.type):  # its names as well: to share them keeps all buffers of the batch
-        return pa.DictionaryArray.from_arrays(_detached(array.indices), _detached(array.dictionary))
-    if _is_text(array.type):
+def _kept(batch: pa.RecordBatch) -> list[pa.Array]:
+    """Return the columns of *batch* with the types of `_detached`, where they are: each of them keeps all of it."""
+    columns = []
+    for array in batch.columns:
+        if _is_text(array.type):
+            columns.append(array.cast(pa.large_string()))
+        else:
+            columns.append(array if pa.types.is_primitive(array.type) else _detached([array]))
+    return columns
+
+
+def _detached(arrays: Sequence[pa.Array]) -> pa.Array:
+    """Return a copy of *arrays* in buffers of its own and its own size, decimals as doubles, text as pandas has it."""
+    kind = arrays[0].type
+    if pa.types.is_decimal128(kind):  # copied once more, from numpy's memory into Arrow's, which is given back
+        arrays = [pa.array(_decimals(array)) for array in arrays]
+    if pa.types.is_dictionary(kind):  # its names as well: to share them keeps all buffers of the batch
+        codes, names = _detached([array.indices for array in arrays]), _detached([arrays[0].dictionary])
+        return pa.DictionaryArray.from_arrays(codes, names)
+    if _is_text(kind):
         pool = _text_pool()
-        return pa.concat_arrays([array], memory_pool=pool).cast(pa.large_string(), memory_pool=pool)
-    return pa.concat_arrays([array])
+        return pa.concat_arrays(arrays, memory_pool=pool).cast(pa.large_string(), memory_pool=pool)
+    return pa.concat_arrays(arrays)
 
 
 @functools.cache
@@ -641,6 +668,16 @@ def _raw(part: pd.Series[Any], *, text: bool) -> pd.Series[Any]:
 # --- streams ------------------------------------------------------------------------------------------------------
 
 
+def _types(con: duckdb.DuckDBPyConnection) -> list[str]:
+    """Return the types of the columns of the open result of *con*."""
+    return [column[1].id for column in con.description]
+
+
+def _batch_rows(types: Sequence[str], most: int) -> int:
+    """Return how many rows of *types* are best fetched at a time, *most* where all of them are short."""
+    return most if _SHORT.issuperset(types) else min(most, _TEXT_BATCH)
+
+
 def _opened(con: duckdb.DuckDBPyConnection, rows: int, limit: int | None) -> pa.RecordBatchReader:
     """Return a reader over the open result of *con* with batches of *rows*, or of one more than *limit* if smaller."""
     return con.to_arrow_reader(rows if limit is None else min(rows, limit + 1))
@@ -748,7 +785,7 @@ def _inferred(values: list[Any]) -> Any:  # noqa: ANN401 - numpy or pandas array
     """Return Python *values* as the array that `.df()` gives for the like, or as objects if there is none."""
     with contextlib.suppress(pa.ArrowException, OverflowError):
         array = pa.array(values)
-        column = pa.chunked_array([_detached(array) if pa.types.is_decimal128(array.type) else array])
+        column = pa.chunked_array([_detached([array]) if pa.types.is_decimal128(array.type) else array])
         if _is_text(column.type) or any(test(column.type) for test, _ in _CONVERSIONS):
             return _values(column, _arrow_text())
     objects = np.empty(len(values), dtype=object)

@@ -51,6 +51,10 @@ _NO_SHARE_HINT = (
     "The share may have been dropped or renamed, or its owner may have closed it to this account: ask for its present"
     " URL. `LIST SHARES` lists your own."
 )
+_LOST_ERROR_HINT = (
+    "If nobody stopped it, one of DuckDB's threads failed: now and then DuckDB reports the threads that this stopped"
+    " instead of the error. To see that, run the cell again, with `SET threads = 1` for certain."
+)
 _NOTED = frozenset({"ATTACH", "CREATE", "DETACH", "DROP", "PREPARE", "SET"})
 """Statements that leave something in their connection, or take it away."""
 
@@ -468,7 +472,7 @@ def _our_error(database: Database, statement: Statement, cause: BaseException) -
         error = SignInError(meant.advice + _progress(statement))
         error.add_note(f"\nMotherDuck said: {text}")
         return error
-    hint = _hint(database, text)
+    hint = _LOST_ERROR_HINT if isinstance(cause, duckdb.InterruptException) else _hint(database, text)
     text = _located(text, statement)
     ours = (ConnectionLost if _lost(database, statement, cause) else StatementError)(text + _progress(statement))
     if hint:
