@@ -25,6 +25,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import duckdb
@@ -66,6 +67,9 @@ _VECTOR = 2048
 _BATCH = 32_768
 """Rows of one batch of a reader: large enough for numpy, small enough that a reader holds megabytes."""
 
+_PORTION = 100_000
+"""Rows that another database's driver is asked for at a time; a reader types its columns by the first of them."""
+
 _NUMBERS_BATCH = 200_000
 """The same on the way to pandas where there are nothing but numbers and times, and no decimals: those come faster."""
 
@@ -77,14 +81,20 @@ _PIECE = 1_000_000
 """Bytes of a column, on average, that are copied at a time, while the processor still has them."""
 
 _TOGETHER = 8
-"""Batches that are copied at a time, at most: of numbers, Arrow's allocator gives a piece of 512 kB back by itself."""
+"""Batches that are copied at a time, at most. With text, 8 of them make pieces of 512 kB of the numbers beside it, and
+smaller ones Arrow's allocator does not give back one by one."""
 
 _WAITING = 2
 """Pieces that wait for the thread that copies them, at most."""
 
+_MANY_BYTES = 16_000_000
+"""Bytes from which on a piece is complete, however many columns it has."""
+
 _HUGE = 16_000_000
-"""Bytes of a piece, at most. A column of a batch has more where texts are long, and would take as long to copy as to
-make."""
+"""Bytes of a column of a batch from which on it takes as long to copy as to make: those of long texts."""
+
+_MOST_TEXT = 2**31 - 1
+"""Bytes of text that an Arrow array of `string` can hold."""
 
 _CELLS = 2_000_000
 """Values of one batch that is to be kept elsewhere: some 30 MB, also where it has 500 columns."""
@@ -412,8 +422,9 @@ def _by_arrow(
         if count is not None:
             count(0)  # somebody may want to stop: a column of 100,000,000 rows takes half a second
         values.append(_values(columns.pop(), text))
-        for pool in (_text_pool(), pa.default_memory_pool()):
-            pool.release_unused()  # left to itself, Arrow keeps the pieces until all are converted
+        if columns:  # left to itself, Arrow keeps the pieces until all are converted
+            _text_pool().release_unused()
+            pa.default_memory_pool().release_unused()
     return _framed(names, values)
 
 
@@ -423,12 +434,17 @@ def _read(schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> list[pa.Chunk
     Where that thread cannot keep up, this one copies as well, so that few batches wait. What makes up no piece, as most
     results do not, needs no thread, and a single batch no copy.
     """
-    size = min(_PIECE * len(schema), _HUGE)
-    group, full = _group(batches, size)
-    if not group:
+    batch, following = next(batches, None), next(batches, None)
+    if batch is None:
         return [pa.chunked_array([], field.type) for field in schema]
+    if following is None:
+        return [pa.chunked_array([array]) for array in _kept(batch)]
+    batches = chain([batch, following], batches)
+    del batch, following
+    size = min(_PIECE * len(schema), _MANY_BYTES)
+    group, full = _group(batches, size)
     if not full:
-        return [pa.chunked_array([array]) for array in (_piece(group) if len(group) > 1 else _kept(group[0]))]
+        return [pa.chunked_array([array]) for array in _piece(group)]
     pieces: list[Future[list[pa.Array]] | list[pa.Array]] = []
     waiting: deque[Future[list[pa.Array]]] = deque()
     with ThreadPoolExecutor(1, "md_magic copies") as thread:
@@ -440,6 +456,7 @@ def _read(schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> list[pa.Chunk
                 pieces.append(waiting[-1])
             else:
                 pieces.append(_piece(group))
+            del group  # its memory is wanted for the next
             group, _ = _group(batches, size)
     arrays = [piece.result() if isinstance(piece, Future) else piece for piece in pieces]
     return [pa.chunked_array(column) for column in zip(*arrays, strict=True)]
@@ -467,7 +484,7 @@ def _piece(group: Sequence[pa.RecordBatch]) -> list[pa.Array]:
 
 
 def _kept(batch: pa.RecordBatch) -> list[pa.Array]:
-    """Return the columns of *batch* with the types of `_detached`, where they are: each of them keeps all of it."""
+    """Return the columns of *batch* with the types of `_detached`, most of them where they are; one keeps all of it."""
     columns = []
     for array in batch.columns:
         if _is_text(array.type):
@@ -486,8 +503,10 @@ def _detached(arrays: Sequence[pa.Array]) -> pa.Array:
         codes, names = _detached([array.indices for array in arrays]), _detached([arrays[0].dictionary])
         return pa.DictionaryArray.from_arrays(codes, names)
     if _is_text(kind):
-        pool = _text_pool()
-        return pa.concat_arrays(arrays, memory_pool=pool).cast(pa.large_string(), memory_pool=pool)
+        pool, large = _text_pool(), pa.large_string()
+        if sum(array.nbytes for array in arrays) > _MOST_TEXT:
+            arrays = [array.cast(large) for array in arrays]
+        return pa.concat_arrays(arrays, memory_pool=pool).cast(large, memory_pool=pool)  # after: in half the time
     return pa.concat_arrays(arrays)
 
 
@@ -835,7 +854,7 @@ def _portions(result: CursorResult[Any], limit: int | None) -> Iterator[Sequence
     """Give up to *limit* rows of *result*, so many at a time. No driver is asked for 0 rows: some give all then."""
     left = limit
     while left is None or left > 0:
-        rows = result.fetchmany(_BATCH if left is None else min(_BATCH, left))
+        rows = result.fetchmany(_PORTION if left is None else min(_PORTION, left))
         if not rows:
             return
         yield rows

@@ -52,8 +52,8 @@ _NO_SHARE_HINT = (
     " URL. `LIST SHARES` lists your own."
 )
 _LOST_ERROR_HINT = (
-    "If nobody stopped it, one of DuckDB's threads failed: now and then DuckDB reports the threads that this stopped"
-    " instead of the error. To see that, run the cell again, with `SET threads = 1` for certain."
+    'If nobody stopped it, the query failed: now and then DuckDB says "Interrupted" in place of the error.'
+    " To see that, run the cell again, after `SET threads = 1` for certain."
 )
 _NOTED = frozenset({"ATTACH", "CREATE", "DETACH", "DROP", "PREPARE", "SET"})
 """Statements that leave something in their connection, or take it away."""

@@ -47,7 +47,7 @@ _FLUSH = 64 * 2**20
 """Bytes of Arrow batches that are written at once: a write of a few rows costs as much as one of many."""
 
 _GROUP = 122_880
-"""Rows of one of DuckDB's row groups: batches of so many are written in two thirds of the time of small ones."""
+"""Rows of one of DuckDB's row groups: batches of about so many are written in two thirds of the time of small ones."""
 
 _ORDERS = 4
 """Sorted or filtered views that are remembered, 8 bytes a row on disk at most each."""
@@ -75,6 +75,9 @@ _NUMBERS = frozenset(
 _NO_ARROW = re.compile(r"\b(BIT|TIME WITH TIME ZONE|TYPE|VARIANT)\b")
 """Types that Arrow lacks, or that DuckDB 1.5 writes to it and does not read back as they were."""
 
+_ENUM, _MANY = re.compile(r"\bENUM\("), re.compile(r"\[|\bMAP\(")
+"""What DuckDB 1.5 must not read from Arrow together: many NULLs of an ENUM within lists end the process."""
+
 _PREFIX = "md_magic-grid-"
 _LOCK = "owner.lock"
 """A file in each folder that its process holds locked: the system lets go of it when the process is gone, however."""
@@ -101,7 +104,8 @@ class Column:
     @property
     def needs_text(self) -> bool:
         """Whether its values come here as text, because Arrow cannot hold them."""
-        return _NO_ARROW.search(re.sub(r"\"[^\"]*\"|'[^']*'", "", self.kind)) is not None
+        kind = re.sub(r"\"[^\"]*\"|'[^']*'", "", self.kind)
+        return _NO_ARROW.search(kind) is not None or (_ENUM.search(kind) is not None and _MANY.search(kind) is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,8 +221,8 @@ class Spill:
         waiting, self._waiting, self._size = self._waiting, [], 0
         if not any(batch.num_rows for batch in waiting):
             return False
-        whole = pa.Table.from_batches(waiting).combine_chunks()
-        rows = pa.Table.from_batches(whole.to_batches(max_chunksize=_GROUP))
+        rows = _in_groups(waiting)
+        waiting.clear()
         rows = rows.rename_columns([f"c{at}" for at in range(rows.num_columns)])
         with _disk_errors():
             # not `register`, which would keep the last rows in memory
@@ -304,6 +308,22 @@ def _opened(folder: str, columns: int, zone: str | None) -> duckdb.DuckDBPyConne
     if zone:
         made.execute("SET GLOBAL TimeZone = $zone", {"zone": zone})
     return made
+
+
+def _in_groups(batches: Sequence[pa.RecordBatch]) -> pa.Table:
+    """Return *batches* as fewer, of up to the rows of DuckDB's row groups.
+
+    They are joined and never cut: DuckDB 1.5 reads the unions of a slice from the beginning of the whole.
+    """
+    groups: list[list[pa.RecordBatch]] = []
+    rows = _GROUP
+    for batch in batches:
+        if rows + batch.num_rows > _GROUP:
+            groups.append([])
+            rows = 0
+        groups[-1].append(batch)
+        rows += batch.num_rows
+    return pa.concat_tables([pa.Table.from_batches(group).combine_chunks() for group in groups])
 
 
 def _own(folder: str) -> IO[bytes]:

@@ -254,10 +254,17 @@ def test_a_dead_connection_with_a_temporary_table_is_an_error_that_names_it(shel
 def test_an_interrupt_that_nobody_here_asked_for_says_what_else_it_may_be(shell):
     shell.sql("select 1 as a")
     [database] = shell.magics.session.pool
-    timer = threading.Timer(0.3, database.dbapi.native.interrupt)
-    timer.start()
+    native, ended = database.dbapi.native, threading.Event()
+
+    def interrupt():
+        while not ended.wait(0.3):
+            native.interrupt()
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
     error = shell.sql("select max(hash(i)) as h from range(20_000_000_000) r(i)", error=True).error
-    timer.join()
+    ended.set()
+    thread.join()
     assert "Interrupted" in str(error)
     assert "run the cell again" in "".join(error.__notes__)
     assert shell.sql("select 2 as a").value.a.tolist() == [2]

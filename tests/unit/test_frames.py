@@ -601,6 +601,14 @@ def sqlite() -> Iterator[Any]:
     engine.dispose()
 
 
+@pytest.mark.parametrize("value", ["CASE WHEN i >= 50000 THEN i END", "CASE WHEN i < 50000 THEN i ELSE i + 0.5 END"])
+def test_reader_of_another_database_types_its_columns_by_many_rows(sqlite: Any, value: str) -> None:
+    numbers = "WITH RECURSIVE t(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM t WHERE i < 59999)"
+    sql = f"{numbers} SELECT {value} AS a FROM t"
+    read = from_cursor(sqlite.execute(text(sql)), "reader").value.read_all()
+    assert read["a"].to_pylist() == [row[0] for row in sqlite.execute(text(sql))]
+
+
 MANY = "WITH RECURSIVE r(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM r WHERE i < 9) SELECT i, 'x' || i AS t FROM r"
 
 

@@ -84,6 +84,28 @@ def test_values_are_duckdbs_own_text_and_sort_as_duckdb_sorts_them(con, spilled,
 
 
 @pytest.mark.parametrize(
+    "value",
+    [
+        "i",
+        "'text ' || i",
+        "repeat('x', 800) || i",
+        "CASE WHEN i % 3 > 0 THEN i::mixture END",
+        "{'u': (CASE WHEN i % 2 > 0 THEN i::mixture ELSE ('t' || i)::mixture END), 'i': i}",
+        "[i::mixture, NULL]",
+        "[(i % 300)::VARCHAR::many, NULL]",
+        "MAP {i: (i % 300)::VARCHAR::many, i + 1: NULL}",
+    ],
+)
+def test_rows_beyond_a_row_group_are_those_of_the_result(con, spilled, value):
+    sql = f"SELECT {value} AS c FROM range(200000) t(i)"
+    spill = spilled(sql)
+    assert spill.rows == 200_000
+    for first in (0, 122_870, 199_990):
+        expected = con.execute(f"SELECT left(c::VARCHAR, {LONGEST}) FROM ({sql}) LIMIT 20 OFFSET {first}").fetchall()
+        assert whole(spill, first=first, count=20).rows == expected
+
+
+@pytest.mark.parametrize(
     ("typed", "condition"),
     [
         ("7", "contains(n::VARCHAR, '7')"),
