@@ -103,7 +103,7 @@ class Column:
 
     @property
     def needs_text(self) -> bool:
-        """Whether its values come here as text, because Arrow cannot hold them."""
+        """Whether its values come here as text, because Arrow cannot hold them or DuckDB not read them from it."""
         kind = re.sub(r"\"[^\"]*\"|'[^']*'", "", self.kind)
         return _NO_ARROW.search(kind) is not None or (_ENUM.search(kind) is not None and _MANY.search(kind) is not None)
 
@@ -316,9 +316,9 @@ def _in_groups(batches: Sequence[pa.RecordBatch]) -> pa.Table:
     They are joined and never cut: DuckDB 1.5 reads the unions of a slice from the beginning of the whole.
     """
     groups: list[list[pa.RecordBatch]] = []
-    rows = _GROUP
+    rows = 0
     for batch in batches:
-        if rows + batch.num_rows > _GROUP:
+        if not groups or rows + batch.num_rows > _GROUP:
             groups.append([])
             rows = 0
         groups[-1].append(batch)

@@ -218,12 +218,13 @@ TEXTS = {
     "NULL but for the last": "CASE WHEN i = {rows} - 1 THEN 'last' END",
     "NULL at the end": "CASE WHEN i < {rows} - 100 THEN 'text ' || i END",
     "NULL alone": "NULL::VARCHAR",
-    "very long, once": "CASE WHEN i = 8000 THEN repeat('x', 3000000) ELSE 'x' END",
+    "very long, once": "CASE WHEN i = 30000 THEN repeat('x', 3000000) ELSE 'x' END",
+    "very long, once, early": "CASE WHEN i = 8000 THEN repeat('x', 3000000) ELSE 'x' END",
     "JSON": "('{{\"i\": ' || i || '}}')::JSON",
 }
 
 
-@pytest.mark.parametrize("rows", [8_192, 8_193, 30_000, 200_000])
+@pytest.mark.parametrize("rows", [8_192, 8_193, 20_480, 20_481, 30_000, 200_000])
 @pytest.mark.parametrize("expression", TEXTS.values(), ids=TEXTS)
 def test_text_of_several_batches_equals_df(con: duckdb.DuckDBPyConnection, expression: str, rows: int) -> None:
     check(con, f"SELECT {expression.format(rows=rows)} AS a, 'b' || i AS b", rows)

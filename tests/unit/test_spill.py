@@ -12,6 +12,7 @@ import weakref
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pytest
 from test_frames import EDGES, TYPES
 
@@ -103,6 +104,15 @@ def test_rows_beyond_a_row_group_are_those_of_the_result(con, spilled, value):
     for first in (0, 122_870, 199_990):
         expected = con.execute(f"SELECT left(c::VARCHAR, {LONGEST}) FROM ({sql}) LIMIT 20 OFFSET {first}").fetchall()
         assert whole(spill, first=first, count=20).rows == expected
+
+
+def test_a_batch_without_rows_may_come_before_others(con, spilled):
+    spill = spilled("SELECT 1 AS c")
+    empty, full = (con.execute(f"SELECT i AS c FROM range({rows}) t(i)").to_arrow_table() for rows in (0, 3))
+    for batch in (pa.RecordBatch.from_pylist([], schema=empty.schema), *full.to_batches()):
+        spill.append(batch)
+    spill.finish()
+    assert [row[0] for row in whole(spill).rows] == ["1", "0", "1", "2"]
 
 
 @pytest.mark.parametrize(
