@@ -3,18 +3,21 @@
 ::
 
     MdMagicError                one message, no traceback through our code
-    ├── OptionError             the magic line or a setting cannot be understood
-    ├── TargetError             a target cannot be understood: URI, alias, variable, missing driver
-    ├── ConnectError            a target is understood and cannot be opened
+    ├── OptionError             the magic line or a setting is invalid
+    ├── TargetError             a target is invalid: its URI, alias, variable or driver
+    ├── ConnectError            a valid target cannot be opened
+    │   ├── ServiceUnavailable  MotherDuck cannot be reached, or does not answer: try again later
+    │   ├── UnknownDatabase     MotherDuck has no database or share of that name
     │   └── SignInError         MotherDuck: no token, refused, denied, cancelled, timed out
-    │       └── SignInRequired  no token is known yet: a person may sign in and try again
+    │       ├── LoginImpossible the web login cannot run on this machine: a token can be given instead
+    │       └── SignInRequired  there is no token yet: a person can sign in and try again
     ├── ParameterError          a parameter of the SQL has no value, or one that cannot be bound
     ├── FrameError              a Python variable cannot be used as a table
     ├── StatementError          the database refused a statement; `__cause__` is the driver's error
-    │   └── ConnectionLost      the connection is gone, and with it what lived in it
+    │   └── ConnectionLost      the connection is gone, and its state with it
     ├── QueryCancelled          a query was cancelled, by a button or a handle; the connection stays usable
     │   └── QueryTimeout        by a time limit; it is a `TimeoutError` as well
-    └── StillRunning            a background query has not ended within the time that was waited for it
+    └── StillRunning            a background query did not end within the time given to wait for it
 
     KeyboardInterrupt
     └── QueryInterrupted        the kernel's interrupt stopped the cell; the connection stays usable
@@ -25,11 +28,21 @@ shows one message and nbclient still sees the failure.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Error = TypeVar("Error", bound=BaseException)
+
+STOPS = (KeyboardInterrupt, SystemExit, GeneratorExit)
+"""What ends a cell and is no error. Whatever else a driver raises is one: Rust's panics are no `Exception`."""
+
 
 class MdMagicError(Exception):
     """The base of every error that md_magic raises on purpose.
 
-    The text is whole sentences that say what was got, what is possible and what to do next.
+    The message says in whole sentences what was given, what is allowed and what to do next.
     """
 
     def _render_traceback_(self) -> list[str]:
@@ -38,27 +51,45 @@ class MdMagicError(Exception):
 
 
 class OptionError(MdMagicError):
-    """The magic line, an option's value or a setting cannot be understood. Nothing was run."""
+    """The magic line, an option's value or a setting is invalid. Nothing was run."""
 
 
 class TargetError(MdMagicError):
-    """A target cannot be understood: its URI, its alias, its variable or its driver. Nothing was opened."""
+    """A target is invalid: its URI, its alias, its variable or its driver. Nothing was opened."""
 
 
 class ConnectError(MdMagicError):
-    """A target was understood and could not be opened. The pool is as it was before."""
+    """A valid target could not be opened. The pool is unchanged."""
+
+
+class ServiceUnavailable(ConnectError):
+    """MotherDuck cannot be reached, or does not answer as it should. The token is kept; trying again may work."""
+
+
+class UnknownDatabase(ConnectError):
+    """MotherDuck has no database or share of that name, or none that the account sees. The token is good."""
 
 
 class SignInError(ConnectError):
-    """MotherDuck could not be signed in to: refused, denied, cancelled or timed out."""
+    """Signing in to MotherDuck failed: refused, denied, cancelled or timed out."""
+
+
+class LoginImpossible(SignInError):
+    """The web login's process cannot be started on this machine, or is killed at once. A token still works.
+
+    Not raised for a login that was denied, cancelled or refused.
+    """
 
 
 class SignInRequired(SignInError):
-    """A MotherDuck target was named and no token is known. Raised before anything is opened."""
+    """A MotherDuck target needs a token and there is none. Raised before anything is opened."""
 
 
 class ParameterError(MdMagicError):
     """A parameter of the SQL has no value, or one that the database cannot bind. Nothing was run."""
+
+    missing: str = ""
+    """The name of the parameter, where it has no value."""
 
 
 class FrameError(MdMagicError):
@@ -70,11 +101,11 @@ class StatementError(MdMagicError):
 
 
 class ConnectionLost(StatementError):
-    """The connection went away before or while the statement ran: the next one needs another connection."""
+    """The connection was lost before or while the statement ran. The next statement needs a new one."""
 
 
 class QueryCancelled(MdMagicError):
-    """Somebody cancelled a query: with the Cancel button, or through its handle. The connection stays usable.
+    """A query was cancelled with the Cancel button or through its handle. The connection stays usable.
 
     Not raised for the kernel's interrupt, which is `QueryInterrupted`.
     """
@@ -85,7 +116,7 @@ class QueryTimeout(QueryCancelled, TimeoutError):
 
 
 class StillRunning(MdMagicError, TimeoutError):
-    """A background query has not ended within the time that was waited for it. It runs on."""
+    """A background query did not end within the time given to wait for it. It continues."""
 
 
 class QueryInterrupted(KeyboardInterrupt):
@@ -97,6 +128,24 @@ class QueryInterrupted(KeyboardInterrupt):
     def _render_traceback_(self) -> list[str]:
         """Return the one line that IPython shows."""
         return _rendered(self, f"KeyboardInterrupt: {self}")
+
+
+def without_tracebacks(error: Error) -> Error:
+    """Remove the tracebacks of *error* and its cause: they are never shown, and would keep DataFrames alive."""
+    if error.__cause__ is not None:
+        error.__cause__.__traceback__ = error.__cause__.__context__ = None
+    error.__context__ = None
+    return error.with_traceback(None)
+
+
+def reworded(error: Error, change: Callable[[str], str]) -> Error:
+    """Pass every text of *error*, its notes and those of its cause included, through *change*."""
+    both: tuple[BaseException | None, ...] = (error, error.__cause__)
+    for each in filter(None, both):
+        each.args = tuple(change(arg) if isinstance(arg, str) else arg for arg in each.args)
+        if notes := getattr(each, "__notes__", None):
+            notes[:] = map(change, notes)
+    return error
 
 
 def _rendered(error: BaseException, message: str) -> list[str]:

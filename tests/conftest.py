@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import signal
 
 import pytest
 from hypothesis import settings
+
+pytest_plugins = ("tests.motherduck.standin.fixtures",)
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell has its jobs in the background born so, and CI may
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leave the soak out, unless `-m` names it: it takes minutes."""
-    if "soak" in config.option.markexpr:
-        return
-    soaks = [item for item in items if item.get_closest_marker("soak")]
-    items[:] = [item for item in items if item not in soaks]
-    config.hook.pytest_deselected(items=soaks)
+    """Leave out the soak, the fuzz run and Spark, unless `-m` names them: they take minutes."""
+    unnamed = {"soak", "spark", "fuzz"} - set(re.findall(r"\w+", config.option.markexpr))
+    left_out = [item for item in items if any(mark.name in unnamed for mark in item.iter_markers())]
+    if left_out:
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.fixture(autouse=True)

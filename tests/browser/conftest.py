@@ -17,20 +17,18 @@ import time
 import urllib.error
 import urllib.request
 import uuid
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
+from tests.motherduck.standin import texts
+from tests.motherduck.standin.page import Page as ActivationPage
+from tests.motherduck.standin.service import Service
+
 ROOT = Path(__file__).parents[2]
 ON_PATH = ROOT / "tests" / "motherduck" / "on_path"
-if str(ON_PATH) not in sys.path:
-    sys.path.insert(0, str(ON_PATH))
-
-from md_standin import texts  # noqa: E402 - after the path to it
-from md_standin.page import Page as ActivationPage  # noqa: E402
-from md_standin.service import Service  # noqa: E402
-
 REQUIRED = bool(os.environ.get("MD_MAGIC_REQUIRE_BROWSER"))
 if REQUIRED:
     import playwright.sync_api as playwright
@@ -71,11 +69,21 @@ CLOSE = """() => { for (const w of [...window.jupyterapp.shell.widgets('main')])
     if (w.context) w.context.model.dirty = false; w.close() } }"""
 
 
-class Lab:
-    """A JupyterLab server."""
+COLLABORATION = ("@jupyter/collaboration-extension", "@jupyter/docprovider-extension")
+"""Extensions of JupyterLab that are installed for one test: documents behave otherwise with them."""
 
-    def __init__(self, folder: Path) -> None:
+
+UNWANTED = ("jupysql-plugin",)
+"""Extensions that come with the packages of other tests."""
+
+
+class Lab:
+    """A JupyterLab server; its kernels are on another server, *gateway*, where one is given."""
+
+    def __init__(self, folder: Path, *, gateway: str = "", collaboration: bool = False) -> None:
         self.folder = folder
+        self.gateway = gateway
+        self.collaboration = collaboration
         self.notebooks = folder / "notebooks"
         self.service_folder = folder / "motherduck"
         with socket.socket() as probe:
@@ -138,6 +146,13 @@ class Lab:
             path = self.folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(values))
+        if not self.collaboration:
+            page = self.folder / "config" / "labconfig" / "page_config.json"
+            page.parent.mkdir()
+            page.write_text(json.dumps({"disabledExtensions": dict.fromkeys((*COLLABORATION, *UNWANTED), True)}))
+            extensions = {"jupyter_server_ydoc": False, "jupyter_server_fileid": False}
+            server = {"ServerApp": {"jpserver_extensions": extensions}}
+            (self.folder / "config" / "jupyter_server_config.json").write_text(json.dumps(server))
 
     def _command(self) -> list[str]:
         return [
@@ -150,8 +165,10 @@ class Lab:
             "--LabApp.news_url=",
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
             "--LabApp.extension_manager=readonly",
-            f"--LabApp.extra_labextensions_path={ROOT / 'labextension'}",  # this clone's, not that of an installation
-            f"--JupyterNotebookApp.extra_labextensions_path={ROOT / 'labextension'}",
+            f"--LabApp.extra_labextensions_path={ROOT / 'md_magic' / 'labextension'}",  # this clone's, not that of an installation
+            f"--JupyterNotebookApp.extra_labextensions_path={ROOT / 'md_magic' / 'labextension'}",
+            *((f"--SQLiteYStore.db_path={self.folder / 'shared.db'}",) if self.collaboration else ()),
+            *((f"--gateway-url={self.gateway}", f"--GatewayClient.auth_token={TOKEN}") if self.gateway else ()),
         ]
 
     def _environment(self) -> dict[str, str]:
@@ -171,7 +188,7 @@ class Lab:
             | {name: str(self.folder / path) for name, path in folders.items()}
             | {
                 "PYTHONPATH": os.pathsep.join([str(ON_PATH), str(ROOT), os.environ.get("PYTHONPATH", "")]),
-                "PYTHON_KEYRING_BACKEND": "md_standin.keyrings.FolderKeyring",
+                "PYTHON_KEYRING_BACKEND": "tests.motherduck.standin.keyrings.FolderKeyring",
             }
         )
 
@@ -234,7 +251,11 @@ class Notebook:
         self.page.evaluate(CLOSE)
         self.page.wait_for_function("() => [...window.jupyterapp.shell.widgets('main')].every(w => !w.context)")
         for session in self.lab.request("GET", "/api/sessions"):
-            self.lab.request("DELETE", f"/api/sessions/{session['id']}")
+            try:
+                self.lab.request("DELETE", f"/api/sessions/{session['id']}")
+            except urllib.error.HTTPError as error:
+                if error.code != HTTPStatus.NOT_FOUND:  # JupyterLab ends it as well
+                    raise
 
 
 def _text_of(output: dict[str, Any]) -> str:
@@ -280,8 +301,13 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 @pytest.fixture(scope="session")
 def page(lab: Lab, context: BrowserContext) -> Page:
     """Return the window with JupyterLab in it, loaded once: a full load takes seven seconds, a notebook two."""
+    return load(lab, context)
+
+
+def load(lab: Lab, context: BrowserContext, workspace: str = "") -> Page:
+    """Return another window with *lab* in it; each has a *workspace* of its own where there are several."""
     page = context.new_page()
-    page.goto(f"{lab.address}/lab?reset&token={TOKEN}", wait_until="commit")
+    page.goto(f"{lab.address}/lab{workspace and f'/workspaces/{workspace}'}?reset&token={TOKEN}", wait_until="commit")
     page.wait_for_function("() => window.jupyterapp?.shell", timeout=60_000)
     page.evaluate("() => window.jupyterapp.restored.then(() => null)")
     return page
@@ -312,11 +338,14 @@ def motherduck(lab: Lab, context: BrowserContext) -> Iterator[Service]:
     with ActivationPage(service, EMAIL) as served:
 
         def answer(route: Route) -> None:
-            route.fulfill(response=route.fetch(url=route.request.url.replace(texts.AUTH, served.url)))
+            url = route.request.url.replace(texts.AUTH, served.url).replace(texts.APP, served.url)
+            route.fulfill(response=route.fetch(url=url))
 
-        context.route(f"{texts.AUTH}/**", answer)
+        for host in (texts.AUTH, texts.APP):
+            context.route(f"{host}/**", answer)
         yield service
-        context.unroute(f"{texts.AUTH}/**")
+        for host in (texts.AUTH, texts.APP):
+            context.unroute(f"{host}/**")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -15,8 +15,9 @@ from playwright.sync_api import expect
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Notebook
     from playwright.sync_api import Locator
+
+    from tests.browser.conftest import Notebook
 
 pytestmark = pytest.mark.browser
 
@@ -199,3 +200,214 @@ def test_running_the_cell_again_closes_the_grid_before(notebook: Callable[..., N
         book.run(1)
     wait_for_row(grid(book), "0")
     assert int(book.run(2)) - before == 1
+
+
+EXACT = """%%mdsql --grid
+SELECT TIMESTAMP '2024-01-01 10:00:00' AS at_time, '00000000-0000-4000-8000-000000000001'::UUID AS u, 'New York City' AS city,
+       9007199254740993 + i AS id, CASE i WHEN 0 THEN 'tab' || chr(9) || 'line' || chr(10) || '"end"' WHEN 1 THEN '' END AS t,
+       repeat('long ', 4000) || i AS long
+FROM range(5) t(i)"""
+
+
+def clipboard(book: Notebook, *, but: str = "") -> str:
+    """Return what was copied, once it is another text than *but*."""
+    return str(
+        book.page.evaluate(
+            """async but => { for (let turn = 0; ; turn += 1) {
+                const text = await navigator.clipboard.readText();
+                if (text !== but || turn > 100) return text;
+                await new Promise(next => setTimeout(next, 50)); } }""",
+            but,
+        )
+    )
+
+
+def drag(book: Notebook, start: Locator, end: Locator, **where: float) -> None:
+    start.hover()
+    book.page.mouse.down()
+    end.hover(position={"x": where.get("x", 5), "y": 5})
+    book.page.mouse.up()
+
+
+def test_columns_fit_and_a_block_is_copied_to_the_last_character(notebook: Callable[..., Notebook]) -> None:
+    book = notebook(LOAD, EXACT, "g = Out[2]; [list(g.frame().columns), len(g.frame())]")
+    book.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    book.run(0)
+    book.run(1)
+    found = grid(book)
+    area, names = found.get_by_role("grid"), found.get_by_role("columnheader")
+    assert row(found)[:4] == [
+        "2024-01-01 10:00:00",
+        "00000000-0000-4000-8000-000000000001",
+        "New York City",
+        "9007199254740993",
+    ]
+    cut = "cells => cells.filter(cell => cell.scrollWidth > cell.clientWidth).length"
+    assert found.locator(".md-grid-row").nth(0).locator(".md-grid-cell:nth-child(-n+4)").evaluate_all(cut) == 0
+    assert (area.bounding_box() or {})["height"] < 240  # five rows, and no more
+
+    first = found.locator(".md-grid-row").nth(0).locator(".md-grid-cell")
+    drag(book, first.nth(2), found.locator(".md-grid-row").nth(1).locator(".md-grid-cell").nth(3))
+    expect(found.locator(".md-grid-cell[aria-selected=true]")).to_have_count(4)
+    book.page.keyboard.press("Control+c")
+    copied = clipboard(book)
+    assert copied == "New York City\t9007199254740993\nNew York City\t9007199254740994"
+    book.page.keyboard.press("Shift+ArrowRight")
+    book.page.keyboard.press("Control+Shift+c")
+    with_names = clipboard(book, but=copied)
+    lines = 'New York City\t9007199254740993\t"tab\tline\n""end"""\nNew York City\t9007199254740994\t""'
+    assert with_names == f"city\tid\tt\n{lines}"
+    shot(book, "grid-selected")
+    area.focus()
+    book.page.keyboard.press("Control+End")
+    book.page.keyboard.press("Control+c")
+    assert clipboard(book, but=with_names) == "long " * 4000 + "4"
+    book.page.keyboard.press("Control+Home")
+    for left in (first.nth(0), names.nth(0)):  # scrolled back: on its way, another column's edge is under the mouse
+        expect(left).to_be_in_viewport(ratio=0.9)
+
+    edge = names.nth(3).locator(".md-grid-edge")
+    drag(book, edge, names.nth(3), x=60)
+    expect(first.nth(3)).to_have_text("#####")
+    assert first.nth(3).get_attribute("title") == "9007199254740993"
+    edge.dblclick()
+    expect(first.nth(3)).to_have_text("9007199254740993")
+    drag(book, names.nth(2).get_by_role("button"), names.nth(0))
+    expect(names.nth(0)).to_contain_text("city")
+    names.nth(1).click(button="right")
+    shot(book, "grid-menu")
+    book.page.keyboard.press("ArrowUp")
+    book.page.keyboard.press("Enter")
+    expect(names.nth(1)).to_contain_text("uuid")
+    assert book.run(2) == "[['city', 'u', 'id', 't', 'long'], 5]"
+    found.get_by_role("button", name="Columns").click()
+    book.page.get_by_role("checkbox", name="at_time").check()
+    book.page.keyboard.press("Escape")
+    expect(names.nth(0)).to_contain_text("at_time")
+    area.focus()
+    book.page.keyboard.press("Escape")
+    assert book.page.evaluate("() => document.activeElement.closest('.md-grid') === null")
+
+
+def test_what_is_seen_is_downloaded(notebook: Callable[..., Notebook]) -> None:
+    book = notebook(LOAD, "%%mdsql --grid\nSELECT i, 'x' || i AS t FROM range(300000) t(i)")
+    book.run(0)
+    book.run(1)
+    found = grid(book)
+    found.get_by_role("textbox", name="Filter of i").fill("< 200000")
+    expect(found.locator(".md-grid-status")).to_contain_text("200,000 of 300,000", timeout=15_000)
+    names = found.get_by_role("columnheader")
+    names.nth(0).get_by_role("button").click()
+    names.nth(0).get_by_role("button").click()
+    wait_for_row(found, "199999")
+    with book.page.expect_download() as coming:
+        found.get_by_role("button", name="CSV").click()
+    lines = Path(coming.value.path()).read_bytes().decode().split("\n")
+    assert (coming.value.suggested_filename, lines[0], lines[1], len(lines)) == (
+        "result.csv",
+        "i,t",
+        "199999,x199999",
+        200_002,
+    )
+    with book.page.expect_download() as coming:
+        found.get_by_role("button", name="Parquet").click()
+    assert Path(coming.value.path()).read_bytes()[:4] == b"PAR1"
+    expect(found.locator(".md-grid-note")).to_contain_text("200,000 rows")
+
+
+LOOKED_INTO = """%%mdsql --grid
+SELECT i % 24 AS hour, ['Berlin', 'Oslo', 'Paris'][1 + i % 3] AS city, {'id': 9007199254740993 + i, 'tags': [i, NULL]} AS nested,
+       from_hex('89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360606060000000050001a5f645400000000049454e44ae426082') AS image,
+       repeat('long ', 3000) || i AS long
+FROM range(2400) t(i)"""
+CONTRASTS = """root => { const seen = [];
+    const paint = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+    const layers = element => { const found = [];
+        for (let at = element; at; at = at.parentElement) found.unshift(getComputedStyle(at).backgroundColor);
+        return found; };
+    const luminance = colours => { paint.fillStyle = '#fff'; paint.fillRect(0, 0, 1, 1);
+        for (const colour of colours) { paint.fillStyle = colour; paint.fillRect(0, 0, 1, 1); }
+        const [r, g, b] = [...paint.getImageData(0, 0, 1, 1).data].map(value => { const part = value / 255;
+            return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4; });
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+    const check = (element, colour) => { const behind = layers(element);
+        const [one, other] = [luminance(behind), luminance([...behind, colour])];
+        const ratio = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+        seen.push([Math.round(ratio * 100) / 100, element.className]); };
+    for (const element of root.querySelectorAll('*')) {
+        if (!element.checkVisibility()) continue;
+        if ([...element.childNodes].some(node => node.nodeType === 3 && node.data.trim())) check(element, getComputedStyle(element).color);
+        if (element.placeholder) check(element, getComputedStyle(element, '::placeholder').color);
+    }
+    return seen.sort((a, b) => a[0] - b[0]).slice(0, 5); }"""
+
+
+def set_theme(book: Notebook, name: str) -> None:
+    book.command("apputils:change-theme", theme=name)
+    book.page.wait_for_function("name => document.body.dataset.jpThemeName === name", arg=name)
+
+
+def test_values_are_looked_into_found_and_counted_in_both_themes(notebook: Callable[..., Notebook]) -> None:
+    book = notebook(LOAD, LOOKED_INTO)
+    book.run(0)
+    book.run(1)
+    found, keys = grid(book), book.page.keyboard
+    area, status = found.get_by_role("grid"), found.locator(".md-grid-status")
+    hours = found.get_by_role("listbox", name="Histogram of hour")
+    expect(hours.get_by_role("option")).to_have_count(24, timeout=15_000)
+    assert hours.get_by_role("option").nth(3).get_attribute("aria-label") == "3: 100"
+
+    area.focus()
+    for key in ("ArrowDown", "ArrowRight", "ArrowRight", "Enter"):
+        keys.press(key)
+    viewer = found.get_by_role("dialog")
+    expect(viewer.locator(".md-grid-json")).to_contain_text("9007199254740994")
+    keys.press("Escape")
+    expect(viewer).to_be_hidden()
+    found.locator(".md-grid-row").nth(1).locator(".md-grid-cell").nth(3).dblclick()
+    expect(viewer.get_by_role("img")).to_be_visible()
+    assert viewer.get_by_role("img").evaluate("image => image.decode().then(() => image.naturalWidth)") == 1
+    keys.press("ArrowRight")
+    expect(viewer.locator(".md-grid-text")).to_have_text("long " * 3000 + "1")
+    shot(book, "grid-value")
+
+    keys.press("Control+f")
+    keys.type("LONG 777")
+    keys.press("Enter")
+    expect(found.locator(".md-grid-said")).to_have_text("row 778")
+    keys.press("Control+a")
+    keys.type("berlin")
+    keys.press("Enter")
+    expect(found.locator(".md-grid-said")).to_have_text("row 781")
+    expect(found.locator(".md-grid-active")).to_have_class(re.compile("found"))
+    keys.press("Escape")
+    keys.press("Escape")
+    area.evaluate("area => { area.scrollLeft = 0 }")
+
+    found.get_by_role("listbox", name="Histogram of city").get_by_role("option", name="Oslo").click()
+    expect(status).to_contain_text("800 of 2,400")
+    expect(hours.get_by_role("option").nth(3)).to_have_attribute("aria-label", re.compile("of 100"), timeout=15_000)
+    hours.focus()
+    for key in ("ArrowRight", "ArrowRight", "Shift+ArrowRight", "Enter"):
+        keys.press(key)
+    expect(found.get_by_role("textbox", name="Filter of hour")).to_have_value(">= 1 and <= 2")
+    expect(status).to_contain_text("100 of 2,400")
+    keys.press("Delete")
+    expect(status).to_contain_text("800 of 2,400")
+    area.focus()
+    keys.press("ArrowDown")
+    keys.press("Shift+ArrowRight")
+    found.get_by_role("textbox", name="Filter of hour").fill("> x")
+    expect(found.locator(".md-grid-problem")).not_to_be_empty()
+    check_contrasts(book, found)
+
+
+def check_contrasts(book: Notebook, found: Locator) -> None:
+    for theme in ("JupyterLab Light", "JupyterLab Dark"):
+        set_theme(book, theme)
+        try:
+            worst = found.evaluate(CONTRASTS)
+            shot(book, f"grid-{theme.split()[-1].lower()}-full")
+            assert worst[0][0] >= 4.5, worst
+        finally:
+            set_theme(book, "JupyterLab Light")

@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import CURRENT, TOKEN
 from playwright.sync_api import expect
+
+from tests.browser.conftest import CURRENT, TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Lab, Notebook
     from playwright.sync_api import BrowserContext
+
+    from tests.browser.conftest import Lab, Notebook
 
 pytestmark = pytest.mark.browser
 
@@ -71,6 +73,61 @@ def test_words_of_a_cell_have_the_colours_of_sql(notebook: Callable[..., Noteboo
     assert python["for"] != python["carrier"]
 
 
+def test_words_that_are_sql_and_columns_that_are_not(notebook: Callable[..., Notebook]) -> None:
+    columns = "id name type value year key date text"
+    query = f"SELECT {', '.join(columns.split())}\nFROM t ASOF JOIN u USING (x)\nQUALIFY 1 ;\nPIVOT t ON z"
+    book = notebook(f"%%mdsql\n{query}", "1")
+    wait_for_modes(book, SQL, PYTHON)
+    book.page.wait_for_timeout(300)
+    found = colours(book, 0)
+    plain = found["u"]
+    assert {found[f"{name},"] if f"{name}," in found else found[name] for name in columns.split()} == {plain}
+    assert {found[word] for word in ("SELECT", "ASOF", "JOIN", "QUALIFY", "PIVOT", "ON")} == {found["FROM"]} != {plain}
+
+
+def test_the_words_of_another_database(notebook: Callable[..., Notebook]) -> None:
+    query = "SELECT qualify, ilike, rlike FROM `t x`"
+    book = notebook(
+        f"%%mdsql postgresql+psycopg://u@h/db\n{query}",
+        f"%%mdsql --limit 5\n{query}",
+        "%mdsql mysql+pymysql://u@h/db --alias shop",
+        f"%%mdsql\n{query}",
+        f"%%mdsql sqlite:///x.db\n{query}",
+        f"%%mdsql md:\n{query}",
+        f"%%mdsql @shop\n{query}",
+    )
+    postgresql, mysql, sqlite = (f"{SQL}-{name}" for name in ("postgresql", "mysql", "sqlite"))
+    wait_for_modes(book, postgresql, postgresql, PYTHON, mysql, sqlite, SQL, mysql)
+    book.page.wait_for_timeout(300)
+    keywords = [
+        {
+            word
+            for word in ("qualify", "ilike", "rlike")
+            if (found := colours(book, index)).get(word, found.get(f"{word},")) == found["FROM"]
+        }
+        for index in (0, 1, 3, 4, 5, 6)
+    ]
+    assert keywords == [{"ilike"}, {"ilike"}, {"rlike"}, set(), {"qualify", "ilike"}, {"rlike"}]
+    write(book, 0, f"%%mdsql md:\n{query}")
+    wait_for_modes(book, SQL, SQL, PYTHON, mysql, sqlite, SQL, mysql)
+
+
+def test_a_line_of_the_magic_has_the_colours_of_sql(notebook: Callable[..., Notebook], tmp_path: Path) -> None:
+    lines = "x = [1 for y in 'it']\ndf = %mdsql --limit 5 SELECT name, 'it' || 10 AS z FROM flights -- why\nfor z in x: pass"
+    book = notebook(f"%%mdsql\n{QUERY}", lines, "%mdsql FROM t ASOF JOIN u USING (a)")
+    wait_for_modes(book, SQL, PYTHON, PYTHON)
+    expect(book.cell(1).locator(".md-magic-line-sql").first).to_be_visible()
+    book.page.wait_for_timeout(300)
+    sql, line, other = (colours(book, index) for index in range(3))
+    assert [line[word] for word in ("SELECT", "FROM", "'it'", "10", "why")] == [
+        sql[word] for word in ("SELECT", "FROM", "'it'", "10", "why")
+    ]
+    assert line["name"] == line["flights"] == sql["flights"]
+    assert line["for"] == line["pass"] != line["flights"]
+    assert other["ASOF"] == other["JOIN"] == sql["FROM"] != other["u"]
+    book.page.screenshot(path=Path(PICTURES or tmp_path) / "highlighting-line.png")
+
+
 def test_the_first_line_is_neutral_and_leaves_the_rest_alone(notebook: Callable[..., Notebook]) -> None:
     lines = ["", " md:my_db --limit 5", " duckdb:///it's.db", " --param x='a", " --file /*.sql", "   "]
     book = notebook(*[f"%%mdsql{line}\n{QUERY}" for line in lines])
@@ -91,7 +148,9 @@ def test_what_ipython_takes_for_the_magic_is_sql(notebook: Callable[..., Noteboo
         "  %%mdsql --limit 5\n  SELECT 1": SQL,
         "%%mdsqlx\nSELECT 1": PYTHON,
         "%%mdsql?": PYTHON,
-        "%%sql\nSELECT 1": PYTHON,
+        "%%sql\nSELECT 1": SQL,
+        "%%sqlx\nSELECT 1": PYTHON,
+        "%%sql?": PYTHON,
         "%mdsql SELECT 1": PYTHON,
         "x = 1\n%%mdsql\nSELECT 1": PYTHON,
         "# %%mdsql\nSELECT = 1": PYTHON,
@@ -100,6 +159,18 @@ def test_what_ipython_takes_for_the_magic_is_sql(notebook: Callable[..., Noteboo
     }
     book = notebook(*sources)
     wait_for_modes(book, *sources.values())
+
+
+def test_a_cell_of_the_alias_that_another_extension_has_claimed_stays_its_own(
+    notebook: Callable[..., Notebook],
+) -> None:
+    book = notebook("%%sql\nSELECT 1", f"%%sql --param x='a\n{QUERY}")
+    wait_for_modes(book, SQL, SQL)
+    book.page.evaluate(f"() => {{ {CURRENT}.content.widgets[0].model.mimeType = 'text/x-sql' }}")
+    write(book, 0, "%%sql\nSELECT 2")
+    wait_for_modes(book, "text/x-sql", SQL)
+    found = colours(book, 1)
+    assert found["SELECT"] != found["flights"] != found["'it'"]
 
 
 def test_the_mode_follows_what_is_typed(notebook: Callable[..., Notebook]) -> None:

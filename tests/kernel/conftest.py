@@ -9,7 +9,8 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from kernel_client import KERNEL, Kernel
+
+from tests.kernel.kernel_client import KERNEL, Kernel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -96,7 +96,7 @@ class Kernel:
         """Send a cell and return its id as soon as the kernel has begun to run it."""
         self.outputs = []
         request = self.client.execute(source, allow_stdin=self.attended, stop_on_error=False)
-        while self._published(request) != "execute_input":
+        while self.next(request) != "execute_input":
             pass
         return str(request)
 
@@ -114,11 +114,12 @@ class Kernel:
     def finish(self, request: str, content: dict[str, Any] | None = None) -> Reply:
         """Wait for the reply, if *content* is not it, and for all that the cell has shown."""
         content = content or self.reply(request)
-        while self._published(request) != "idle":
+        while self.next(request) != "idle":
             pass
         return Reply(self.outputs, content)
 
-    def _published(self, request: str) -> str:
+    def next(self, request: str) -> str:
+        """Take the next message of the kernel; return its state or kind, if it belongs to *request*."""
         message = self.client.get_iopub_msg(timeout=_PATIENCE)
         if message["parent_header"].get("msg_id") != request:
             return ""

@@ -11,8 +11,9 @@ import duckdb
 import nbformat
 import pandas as pd
 import pytest
-from kernel_client import KERNEL, shown
 from nbclient import NotebookClient
+
+from tests.kernel.kernel_client import KERNEL, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,7 +85,7 @@ SAID = {
     "as-dict": "{'origin': ['EWR', 'JFK', 'LGA'], 'flights': [120835, 111279, 104662]}",
     "temp": "8,255 rows inserted",
     "error": "LINE 1: SELECT origin, avg(dep_dealy) AS delay\n                           ^",
-    "profile": "336,776 rows, 19 columns.",
+    "profile": "336,776 rows × 19 columns.",
     "analyze": "HASH_JOIN",
     "grid": "The first 20 rows; there are more.",
     "to": "4 rows written to airline_alliances",

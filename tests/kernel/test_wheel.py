@@ -19,7 +19,7 @@ import pytest
 import md_magic
 
 ROOT = Path(__file__).parents[2]
-SOURCE = ROOT / "labextension" / "md-magic"
+SOURCE = ROOT / "md_magic" / "labextension" / "md-magic"
 
 pytestmark = pytest.mark.kernel
 
@@ -50,10 +50,12 @@ def installed(wheel, tmp_path_factory):
 
 def test_the_wheel_has_the_browsers_files(wheel):
     names = zipfile.ZipFile(wheel).namelist()
-    static = {f"md_magic/static/{path.name}" for path in (ROOT / "md_magic" / "static").iterdir()}
+    paths = (ROOT / "md_magic" / "display" / "static").rglob("*.*")
+    static = {path.relative_to(ROOT).as_posix() for path in paths}
     assert static <= set(names)
     data = f"md_magic-{md_magic.__version__}.data/data/share/jupyter/labextensions/md-magic/"
-    files = ["install.json", "package.json", "static/remoteEntry.js"]
+    scripts = ("check", "colours", "completion", "remoteEntry")
+    files = ["install.json", "package.json", *(f"static/{name}.js" for name in scripts)]
     assert sorted(name.removeprefix(data) for name in names if name.startswith(data)) == files
 
 

@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING, Any
 import nbformat
 import pytest
 from jupyter_client import KernelManager
-from md_standin.service import Service
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+
+from tests.motherduck.standin.service import Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.kernel
 
+ROOT = Path(__file__).parents[2]
 ON_PATH = Path(__file__).with_name("on_path")
 KERNEL = "md-magic-audit"
 WINDOW = 12
@@ -35,6 +37,7 @@ FAILING = (
 SHOWING = (
     "%mdsql --whoami",
     "%mdsql --connections",
+    "%mdsql --running",
     "%mdsql PRAGMA PRINT_MD_TOKEN",
     "%mdsql SELECT current_setting('motherduck_token') AS t",
     "%mdsql SELECT name, value FROM duckdb_settings() WHERE name LIKE '%token%'",
@@ -51,7 +54,35 @@ SHOWING = (
     "%mdsql --background -o job SELECT current_setting('motherduck_token')::INT",
     "job.exception(), job",
     "%mdsql --jobs",
+    # what does not mention the token, and shows it all the same
+    "%mdsql CREATE OR REPLACE VIEW audited AS SELECT current_setting('motherduck_token') AS t, 7 AS n",
+    "%mdsql FROM audited",
+    *(f"%mdsql --as {form} FROM audited" for form in ("polars", "arrow", "dict")),
+    "list(get_ipython().run_line_magic('mdsql', '--as reader FROM audited'))",
+    "%mdsql --grid FROM audited",
+    "%mdsql --profile audited",
+    "%mdsql --background -o job FROM audited",
+    "job.result()",
+    "%mdsql CREATE OR REPLACE MACRO audit() AS current_setting('motherduck_token')",
+    "%mdsql SELECT {'a': [MAP {audit(): 1}], 'b': to_json([audit()])} AS nested, encode(audit()) AS bytes",
+    "%mdsql PREPARE asking AS SELECT current_setting('motherduck_token') AS t",
+    "%mdsql EXECUTE asking",
+    "%mdsql PIVOT audited ON t USING sum(n)",
+    "%mdsql EXPLAIN FROM range(9) t(i) WHERE i::VARCHAR = current_setting('motherduck_token')",
+    "%mdsql --explain FROM range(9) t(i) WHERE i::VARCHAR = audit()",
+    "%mdsql SELECT sql FROM duckdb_views() WHERE view_name = 'audited'",
 )
+REPEATING = (
+    "%mdsql --engine x md:my_db?motherduck_token={}",
+    "%mdsql md:my_db?motherduck_token={} --engine x",
+    "%mdsql md:my_db?motherduck_tokn={}",
+    "%mdsql --whoami SELECT '{}'",
+    "%mdsql --as {}",
+    "%mdsql --{}",
+    "%%mdsql --limit {}\nSELECT 1",
+)
+"""Lines that are refused, with a token in them that the error may repeat."""
+
 LOGS = """
 import asyncio, logging, os, sys
 logging.basicConfig(filename=LOG, level=logging.DEBUG, force=True)
@@ -67,7 +98,7 @@ def _walk():
     seen, todo, shown = {id(get_ipython().user_ns), id(os.environ), id(sys.modules)}, [magics._session], []
     while todo:
         one = todo.pop()
-        if id(one) in seen or isinstance(one, skipped) or type(one).__module__.startswith("md_standin"):
+        if id(one) in seen or isinstance(one, skipped) or type(one).__module__.startswith("tests.motherduck.standin"):
             continue
         seen.add(id(one))
         try:
@@ -154,8 +185,8 @@ def environ(tmp_path: Path, service: Service, monkeypatch: pytest.MonkeyPatch) -
         "IPYTHONDIR": str(folders["kernel_home"] / "ipython"),
         "TMPDIR": str(folders["temporary"]),
         "MD_STANDIN": str(service.folder),
-        "PYTHONPATH": str(ON_PATH),
-        "PYTHON_KEYRING_BACKEND": "md_standin.keyrings.FolderKeyring",
+        "PYTHONPATH": os.pathsep.join([str(ON_PATH), str(ROOT)]),
+        "PYTHON_KEYRING_BACKEND": "tests.motherduck.standin.keyrings.FolderKeyring",
         "JPY_SESSION_NAME": "audit.ipynb",  # a front end that shows widgets
     }
 
@@ -225,6 +256,16 @@ def test_no_token_is_found_anywhere(  # noqa: PLR0915 - one notebook, from its f
     kernel.run(f"settings = {{'motherduck_token': open({str(service.folder / 'config.txt')!r}).read()}}")
     works("config", f"%%mdsql md:my_db --config settings --alias kept\n{owner}")
     works("uri", f"%%mdsql duckdb:///md:my_db?motherduck_token={tokens['uri']}\n{owner}")
+    for cell in REPEATING:
+        outputs = repr(kernel.run(cell.format(tokens["uri"])))
+        shown.append(f"uri: {cell}\n{outputs}")
+        assert "Error" in outputs
+    kernel.run("import duckdb; con = duckdb.connect('md:my_db', config={**settings})")  # the user's own
+    for cell in ("SELECT current_setting('motherduck_token') AS t", "SELECT current_setting('motherduck_token')::INT"):
+        outputs = repr(kernel.run(f"%%mdsql --engine con\n{cell}"))
+        shown.append(f"own: {cell}\n{outputs}")
+        assert "***" in outputs
+    kernel.run("%mdsql --close-all")
     command_line = Path(environ["HOME"]) / ".motherduck" / "credentials.json"
     command_line.parent.mkdir()
     command_line.write_text(json.dumps({"token": tokens["cli"]}))

@@ -9,6 +9,9 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+import sqlalchemy
+
+import md_magic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,4 +82,38 @@ def test_a_wrong_token_is_told(cell: Callable[[str], object], monkeypatch: pytes
 def test_an_unknown_database_is_told(cell: Callable[[str], object]) -> None:
     with pytest.raises(Exception, match="cannot be opened") as caught:
         cell("%%mdsql md:no_such_database_of_md_magic\nSELECT 1")
-    assert "SHOW ALL DATABASES" in "".join(caught.value.__notes__)
+    assert type(caught.value).__name__ == "UnknownDatabase"
+    assert "SHOW ALL DATABASES" in str(caught.value)
+
+
+def test_what_runs_and_who_is_signed_in(cell: Callable[[str], object]) -> None:
+    cell("%%mdsql md:\nSELECT 1")
+    running = cell("%mdsql --running")  # None where the account may not ask
+    assert running is None or list(running.columns) == ["id", "query", "stage", "elapsed", "client"]
+    (row,) = cell("%mdsql --whoami").to_dict("records")
+    assert row.get("organisation"), row
+
+
+def test_the_catalogue_opens(cell: Callable[[str], object], capsys: pytest.CaptureFixture[str]) -> None:
+    cell("%mdsql md: --browse")
+    assert "sample_data" in capsys.readouterr().out
+
+
+def test_the_engine_and_sql_for_python_code(cell: Callable[[str], object]) -> None:
+    assert cell("import md_magic\nmd_magic.sql('SELECT 41 + :one AS a', one=1, target='md:').a[0]") == 42
+    engine = md_magic.engine("md:")
+    with engine.connect() as connection:
+        assert connection.execute(sqlalchemy.text("show databases")).all()
+    assert sqlalchemy.inspect(engine).get_schema_names()
+    assert str(TOKEN) not in f"{engine!r} {engine.url.render_as_string(hide_password=False)}"
+
+
+def test_reflection_of_the_sample_data(cell: Callable[[str], object]) -> None:
+    tables = cell(
+        "%mdsql md: SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = 'sample_data' LIMIT 1"
+    )
+    for row in tables.itertuples():  # an account may have detached it
+        columns = sqlalchemy.inspect(md_magic.engine("md:")).get_columns(
+            row.table_name, f"sample_data.{row.schema_name}"
+        )
+        assert columns

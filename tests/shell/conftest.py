@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import pytest
 from IPython.utils.capture import capture_output
 
+from md_magic.display import host
+
 
 @dataclass
 class Ran:
@@ -51,3 +53,13 @@ class Shell:
 def shell(ip):
     ip.run_line_magic("load_ext", "md_magic")
     return Shell(ip)
+
+
+@pytest.fixture
+def notebook(shell, monkeypatch):
+    """A shell that says it is a notebook's, with a person in front of it; `request` is what it is asked to run."""
+    monkeypatch.setattr(host, "host", lambda _: "widgets")
+    monkeypatch.setattr(host, "listen_while_busy", lambda _: None)
+    shell.request = {"header": {"msg_id": "1"}, "metadata": {"cellId": "a"}}
+    monkeypatch.setattr(type(shell.ip), "get_parent", lambda _: shell.request, raising=False)
+    return shell

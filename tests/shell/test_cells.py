@@ -163,7 +163,9 @@ def test_other_connections_of_a_session_see_the_same_memory_database(shell):
     shell.sql("create table t as select 1 as a")
     [database] = shell.magics.session.pool
     seen = []
-    thread = threading.Thread(target=lambda: seen.extend(database.engine.connect().execute(sqlalchemy.text("from t"))))
+    thread = threading.Thread(
+        target=lambda: seen.extend(database.backend.engine.connect().execute(sqlalchemy.text("from t")))
+    )
     thread.start()
     thread.join()
     assert seen == [(1,)]
@@ -232,7 +234,7 @@ def test_a_closed_file_can_be_opened_by_another_process(shell):
 def test_a_dead_connection_is_replaced_where_nothing_is_lost(shell):
     shell.sql("create table t as select 1 as a; set variable x = 1", "duckdb:///a.duckdb")
     [database] = shell.magics.session.pool
-    database.dbapi.native.close()
+    database.backend.native.close()
     ran = shell.sql("from t")
     assert ran.value.a.tolist() == [1]
     assert "again" in ran.printed
@@ -242,7 +244,7 @@ def test_a_dead_connection_is_replaced_where_nothing_is_lost(shell):
 def test_a_dead_connection_with_a_temporary_table_is_an_error_that_names_it(shell):
     shell.sql("create table t as select 1 as a; create temp table tt as select 2 as b", "duckdb:///a.duckdb")
     [database] = shell.magics.session.pool
-    database.dbapi.native.close()
+    database.backend.native.close()
     error = shell.sql("from t", error=True).error
     assert "temporary table tt" in "".join(error.__notes__)
     ran = shell.sql("from t")
@@ -254,7 +256,7 @@ def test_a_dead_connection_with_a_temporary_table_is_an_error_that_names_it(shel
 def test_an_interrupt_that_nobody_here_asked_for_says_what_else_it_may_be(shell):
     shell.sql("select 1 as a")
     [database] = shell.magics.session.pool
-    native, ended = database.dbapi.native, threading.Event()
+    native, ended = database.backend.native, threading.Event()
 
     def interrupt():
         while not ended.wait(0.3):
@@ -529,6 +531,12 @@ def test_a_file_is_run(shell):
     assert shell.cell("%mdsql --file q.sql").value.n.tolist() == [5]
     assert "No such file" in shell.sql("", "--file nope.sql", error=True).message
     assert "directory" in shell.sql("", "--file .", error=True).message
+    assert "may have no end" in shell.sql("", "--file /dev/zero", error=True).message
+    os.mkfifo("pipe.sql")
+    assert "may have no end" in shell.sql("", "--file pipe.sql", error=True).message
+    with Path("huge.sql").open("wb") as huge:
+        huge.truncate(64 * 10**6 + 1)
+    assert "more than 64 MB" in shell.sql("", "--file huge.sql", error=True).message
     Path("bin.sql").write_bytes(b"\xff\xfe")
     assert "UTF-8" in shell.sql("", "--file bin.sql", error=True).message
 
@@ -732,7 +740,35 @@ def test_html_in_values_and_names_is_escaped(shell):
 
 def test_the_working_folder_of_the_kernel_counts(shell):
     os.mkdir("sub")  # noqa: PTH102
-    shell.cell("%cd -q sub")
+    shell.cell("import os; os.chdir('sub')")
     shell.sql("create table t(i int)", "duckdb:///a.duckdb")
     assert Path("a.duckdb").exists()
     shell.cell("%cd -q ..")
+
+
+@pytest.mark.parametrize("pragma", ["PRAGMA table_info('t')", "-- a comment\npragma version", "PRAGMA database_size"])
+def test_dry_run_of_a_pragma_says_that_it_has_to_run(shell, pragma):
+    shell.sql("create table t(i int)")
+    failed = shell.sql(pragma, "--dry-run", error=True)
+    assert failed.message == "--dry-run: what PRAGMA gives is known only when it runs. Nothing was run."
+
+
+@pytest.mark.skipif(pd.__version__ < "2.3", reason="pandas 2.2.0 crashes where it prints such times itself")
+@pytest.mark.parametrize("value", ["9999-12-31 23:59:59", "290000-01-01", "0044-03-15 (BC)", "infinity"])
+def test_times_that_pandas_cannot_show_are_announced(shell, value):
+    shell.sql("SET TimeZone = 'America/New_York'")
+    shown = shell.sql(f"SELECT 1 AS a, '{value}'::TIMESTAMPTZ AS far, now() AS near")
+    assert shown.value.a.tolist() == [1]
+    assert "pandas cannot show times with a zone outside the years 1 to 9999, which 'far' holds" in shown.printed
+    shown = shell.sql(
+        f"SELECT '{value}'::TIMESTAMPTZ::VARCHAR AS far, '9999-12-30'::TIMESTAMPTZ AS near, NULL::TIMESTAMPTZ AS n"
+    )
+    assert "cannot show" not in shown.printed
+    assert "9999-12-30" in str(shown.value)
+
+
+@pytest.mark.parametrize("value", ["1::UHUGEINT", "'infinity'::DATE", "INTERVAL 1000000000 DAYS"])
+def test_what_a_frame_cannot_hold_says_the_way_out(shell, value):
+    [note] = shell.sql(f"SELECT {value} AS v", error=True).error.__notes__
+    assert "ask for `--as arrow`" in note
+    assert shell.sql(f"SELECT {value} AS v", "--as arrow").value.num_rows == 1

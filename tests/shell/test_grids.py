@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import gc
+import queue
 import tempfile
 from pathlib import Path
 
 import pytest
 
-from md_magic import grid, widgets
+from md_magic.display import grid, grid_requests, still
+from md_magic.errors import FrameError
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
+    """The folder of the grids' files."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return tmp_path
-
-
-@pytest.fixture
-def notebook(shell, folder, monkeypatch):  # noqa: ARG001 - its files are to be in that folder
-    """A shell that says it is a notebook's; `request` is what it is asked to run."""
-    monkeypatch.setattr(widgets, "host", lambda _: "widgets")
-    monkeypatch.setattr(widgets, "listen_while_busy", lambda _: None)
-    shell.request = {"header": {"msg_id": "1"}, "metadata": {"cellId": "a"}}
-    monkeypatch.setattr(type(shell.ip), "get_parent", lambda _: shell.request, raising=False)
-    return shell
 
 
 def files(folder):
@@ -33,14 +26,14 @@ def files(folder):
 
 def test_without_widgets_it_is_a_plain_table(shell, folder):
     ran = shell.sql("select '<b>' as a, null as b, i from range(500) t(i)", "--grid")
-    assert isinstance(ran.value, grid.Still)
+    assert isinstance(ran.value, still.Still)
     html, text = ran.value.html(), str(ran.value)
     assert "&lt;b&gt;" in html
     assert "<b>" not in html.replace("<br>", "")
     assert "<em>NULL</em>" in html
     assert "BIGINT" in html
     assert html.count("<tr>") == 21
-    assert "The first 20 of 500 rows, 3 columns. To scroll" in text
+    assert "The first 20 of 500 rows × 3 columns. To scroll" in text
     assert files(folder) == 0
 
 
@@ -50,8 +43,18 @@ def test_a_plain_table_does_not_fetch_the_rest(shell):
 
 
 def test_what_is_small_is_whole(shell):
-    assert str(shell.sql("select 1 as a", "--grid").value).endswith("1 row, 1 column.")
-    assert str(shell.sql("select 1 as a where false", "--grid").value).endswith("0 rows, 1 column.")
+    assert str(shell.sql("select 1 as a", "--grid").value).endswith("1 row × 1 column.")
+    assert str(shell.sql("select 1 as a where false", "--grid").value).endswith("0 rows × 1 column.")
+
+
+def test_long_names_are_cut_in_plain_tables(shell):
+    shown = shell.sql(f"SELECT 1 AS \"{'h' * 30_000}\", 'v'::ENUM('v', '{'e' * 30_000}') AS e", "--grid").value
+    assert len(str(shown)) < 1_000
+    assert len(shown.html()) < 2_000
+    shell.sql(f'CREATE SCHEMA "{"s" * 30_000}"; CREATE TABLE "{"t" * 30_000}"(a INT)')
+    [output] = shell.cell("%mdsql --browse").displayed
+    assert len(output.data["text/plain"]) < 2_000
+    assert len(output.data["text/html"]) < 2_000
 
 
 def test_many_columns_are_cut(shell):
@@ -76,7 +79,7 @@ def test_a_form_and_a_grid_exclude_each_other(shell):
 def test_another_database_has_a_grid_too(shell):
     text = str(shell.sql("select 1 as a, 'x' as b union all select null, 'y'", "sqlite:// --grid").value)
     assert "NULL" in text
-    assert "2 rows, 2 columns." in text
+    assert "2 rows × 2 columns." in text
 
 
 def test_a_cell_shows_it_and_the_first_rows_below(notebook, folder):
@@ -85,9 +88,18 @@ def test_a_cell_shows_it_and_the_first_rows_below(notebook, folder):
     assert len(ran.value) == 1000
     live, plain = (output.data for output in ran.displayed)
     assert set(live) == {"application/vnd.jupyter.widget-view+json", "text/html", "text/plain"}
-    assert "1,000 rows" in live["text/plain"]
+    assert live["text/plain"] == "<md_magic grid>"
     assert "The first 20 of 1,000 rows" in plain["text/html"]
     assert files(folder) == 1
+
+
+def test_what_is_saved_before_the_last_row_says_no_size(notebook):
+    ran = notebook.sql("from range(100_000)", "--grid")
+    live, plain = (output.data for output in ran.displayed)
+    assert live["text/plain"] == "<md_magic grid>"
+    assert live["text/html"] == "<p>&lt;md_magic grid&gt;</p>"
+    assert "The first 20 of 100,000 rows" in plain["text/html"]
+    assert repr(ran.value) == "<md_magic grid: 100,000 rows × 1 column>"
 
 
 def test_a_name_is_bound_and_nothing_shown(notebook):
@@ -103,7 +115,7 @@ def test_parameters_and_frames_are_the_run_s(notebook):
     notebook.sql("select a from frame where a >= :least", "--grid -o g")
     notebook.cell("frame.loc[:, 'a'] = 0")
     page = grid._page(
-        notebook.variables["g"]._spill, {"sort": [], "filters": [], "first": 0, "count": 9, "left": 0, "right": 1}
+        notebook.variables["g"]._store, {"sort": [], "filters": [], "first": 0, "count": 9, "left": 0, "right": 1}
     )
     assert page.rows == [("2",), ("3",)]
 
@@ -144,8 +156,8 @@ def test_a_cell_can_make_several(notebook, folder):
 def test_there_is_an_end_to_files(notebook, folder):
     for cell in range(20):
         notebook.request = {"header": {"msg_id": "1"}, "metadata": {"cellId": str(cell)}}
-        notebook.sql("from range(10)", "--grid -o g")
-    assert files(folder) <= 16
+        notebook.sql("from range(10)", "--grid")
+    assert files(folder) == 16
 
 
 def test_unloading_deletes_every_file(notebook, folder):
@@ -176,9 +188,9 @@ def test_questions_are_answered_and_wrong_ones_refused(notebook):
         "right": 2,
     }
     for wrong in ({}, {"filters": [[0, "> x"]]}, {"sort": [[7, True]]}, {"first": "x"}, {"sort": None}):
-        g.heard(question | wrong)
-    g.heard({"type": "page", "id": "2"})
-    g.heard({"type": "nonsense"})
+        g.receive(question | wrong)
+    g.receive({"type": "page", "id": "2"})
+    g.receive({"type": "nonsense"})
     g._answers.shutdown(wait=True)
     answers = [message for message in sent if message["type"] != "working"]
     assert answers[0] == {"type": "page", "id": "1", "rows": [("999", "x999"), ("998", "x998")], "total": 271}
@@ -186,11 +198,134 @@ def test_questions_are_answered_and_wrong_ones_refused(notebook):
     assert "'x' is no number" in answers[1]["text"]
 
 
+class Browser:
+    """What a grid's browser hears."""
+
+    def __init__(self, grid):
+        self.grid, self.heard = grid, queue.Queue()
+        grid._requests._send = lambda content, buffers=(): self.heard.put((content, buffers))
+
+    def ask(self, **content):
+        """Return the answer to a request, and the bytes that came with it."""
+        self.grid.receive({"id": "g/1", "sort": [], "filters": [], **content})
+        taken = b""
+        while True:
+            answer, buffers = self.heard.get(timeout=20)
+            taken += b"".join(buffers)
+            if answer["type"] != "piece":
+                return answer, taken
+
+
+def test_what_is_seen_is_taken(notebook):
+    notebook.sql("select i, 'x' || i as t from range(1000) t(i)", "--grid -o g")
+    browser = Browser(notebook.variables["g"])
+    block = {"type": "take", "form": "tsv", "sort": [[0, True]], "columns": [1, 0], "first": 1, "count": 2}
+    answer, taken = browser.ask(**block, headers=True)
+    assert taken == b"t\ti\nx998\t998\nx997\t997"
+    assert answer == {"type": "done", "id": "g/1", "rows": 2, "bytes": 21, "size": "21 bytes"}
+    answer, taken = browser.ask(type="take", form="csv", columns=[0], filters=[[0, "< 2"]])
+    assert taken == b"i\n0\n1\n"
+    answer, taken = browser.ask(type="take", form="parquet", columns=[0])
+    assert taken[:4] == b"PAR1"
+    assert answer["rows"] == 1000
+    for wrong in ({"form": "exe"}, {"columns": []}, {"columns": [9]}, {"sort": None}, {"filters": [[0, "> x"]]}):
+        answer, taken = browser.ask(**block | wrong)
+        assert (answer["type"], taken) == ("failed", b"")
+    assert "'x' is no number" in answer["text"]
+
+
+def test_a_value_is_sent_whole_and_a_text_is_found(notebook, monkeypatch):
+    notebook.sql("select i, repeat('long ', 2000) || i as t from range(50) t(i)", "--grid -o g")
+    browser = Browser(notebook.variables["g"])
+    answer, taken = browser.ask(type="value", sort=[[0, True]], columns=[1], first=0)
+    assert (taken.decode(), answer["form"], answer["isWhole"]) == ("long " * 2000 + "49", "text", True)
+    find = {"type": "find", "text": "G 12", "columns": [1, 0], "row": 0, "position": -1, "back": False}
+    answer, _ = browser.ask(**find)
+    assert answer == {"type": "done", "id": "g/1", "row": 12, "position": 0, "wrapped": False}
+    answer, _ = browser.ask(**find | {"text": "nowhere"})
+    assert answer["row"] is None
+    monkeypatch.setattr(grid_requests, "MOST_BYTES", 100)
+    answer, taken = browser.ask(type="value", columns=[1], first=0)
+    assert (len(taken), answer["bytes"], answer["isWhole"]) == (100, 10001, False)
+
+
+def test_a_histogram_is_of_all_rows_and_of_those_seen(notebook):
+    notebook.sql("select i % 3 as a, i % 2 as b from range(600) t(i)", "--grid -o g")
+    browser = Browser(notebook.variables["g"])
+    answer, _ = browser.ask(type="histogram", columns=[0], filters=[[1, "= 0"], [0, "= 2"]])
+    assert answer["bars"] == [[str(at), 200, 100, f"= {at}", f"<= {at}"] for at in range(3)]
+    assert (answer["ordered"], answer["rows"], answer["nulls"]) == (True, 600, 0)
+
+
+def test_what_is_too_large_for_the_browser_is_a_file_that_is_named(notebook, tmp_path, monkeypatch):
+    monkeypatch.setattr(grid_requests, "MOST_BYTES", 1000)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "result.csv").write_text("mine")
+    notebook.sql("select i from range(1000) t(i)", "--grid -o g")
+    browser = Browser(notebook.variables["g"])
+    answer, taken = browser.ask(type="take", form="csv", columns=[0])
+    assert (answer["file"], taken) == ("result-2.csv", b"")
+    assert len((tmp_path / "result-2.csv").read_text().splitlines()) == 1001
+    assert (tmp_path / "result.csv").read_text() == "mine"
+    answer, taken = browser.ask(type="take", form="tsv", columns=[0])
+    assert (answer["file"], taken) == ("result.tsv", b"")
+
+
+def test_its_value_gives_what_is_seen(notebook):
+    notebook.sql("select i, 'x' || i as t from range(1000) t(i)", "--grid -o g")
+    g = notebook.variables["g"]
+    assert g.frame().shape == (1000, 2)
+    page = {"type": "page", "id": "1", "sort": [[0, True]], "filters": [[1, "9"]]}
+    g.receive(page | {"first": 0, "count": 2, "left": 0, "right": 2})
+    g.receive({"type": "seen", "columns": [1]})
+    g._answers.shutdown(wait=True)
+    assert g.frame()["t"].tolist()[:2] == ["x999", "x998"]
+    assert g.arrow().num_rows == len(g.frame()) == 271
+    reader = g.reader()
+    notebook.cell("del g")
+    del g
+    gc.collect()
+    assert reader.read_all()["t"][0].as_py() == "x999"
+
+
+def see(grid, columns, sort=(), filters=()):
+    """Have *grid* show what a browser would ask for."""
+    grid.receive({"type": "seen", "columns": columns})
+    page = {"type": "page", "id": "1", "sort": sort, "filters": filters, "first": 0, "count": 2, "left": 0, "right": 1}
+    grid._answer(page)
+
+
+@pytest.mark.parametrize("target", ["", "sqlite:// "])
+def test_its_statement_gives_what_is_seen(notebook, target):
+    sql = (
+        "WITH r(i) AS (VALUES (1), (2), (3), (4), (5)) SELECT i, i * :factor AS k, 'It''s ' || i AS t FROM r ORDER BY i"
+    )
+    notebook.sql(sql, f"{target}--grid -o g --param factor=2")
+    g = notebook.variables["g"]
+    assert notebook.sql(g.sql, target).value.equals(g.frame())
+    see(g, [2, 0], sort=[[0, True]], filters=[[2, "it's"], [1, "> 2 and < 10"]])
+    assert g.frame()["i"].tolist() == [4, 3, 2]
+    assert notebook.sql(g.sql, target).value.equals(g.frame())
+
+
+def test_each_grid_of_a_cell_has_its_statement(notebook):
+    ran = notebook.sql("select 1 as a; select 2 as b", "--grid --all -o g")
+    assert ran.value is None
+    assert notebook.variables["g"].sql == "select 2 as b"
+    notebook.sql("from range(10)", "--grid --limit 3 -o g")
+    assert notebook.sql(notebook.variables["g"].sql).value["range"].tolist() == [0, 1, 2]
+    notebook.sql("show databases", "--grid -o g")
+    assert notebook.variables["g"].sql == "show databases"
+    notebook.sql("create table t(a int); insert into t values (1) returning a", "--grid -o g")
+    with pytest.raises(FrameError, match="cannot be repeated"):
+        _ = notebook.variables["g"].sql
+
+
 @pytest.mark.parametrize("kind", ["'101'::bit", "timetz '01:02:03+02'", "42::variant"])
 def test_a_query_runs_once_whatever_its_types(shell, kind):
     shell.sql("create sequence s; select 1")
     text = str(shell.sql(f"select nextval('s') as n, {kind} as v from range(:rows)", "--grid --param rows=3").value)
-    assert "3 rows, 2 columns." in text
+    assert "3 rows × 2 columns." in text
     assert shell.sql("select nextval('s') as n").value["n"].tolist() == [4]
 
 

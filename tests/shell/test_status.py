@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 
 import pytest
 
+from md_magic.display import host
+
 
 @pytest.fixture
-def slow(shell):
-    """Take every cell for a slow one."""
+def slow(shell, monkeypatch):
+    """Take every cell for a slow one, and a person for there."""
+    monkeypatch.setattr(host, "host", lambda _: "stdin")
     shell.cell("%config MdsqlMagics.progress_after = 0")
     return shell
 
@@ -35,7 +40,7 @@ def said_by(ran):
 def test_a_slow_cell_ends_with_a_status(slow, sql, line, said):
     printed = said_by(slow.sql(sql, line))
     where = "sqlite://" if "sqlite" in line else "duckdb:///:memory:"
-    assert re.fullmatch(re.escape(said) + r" · \d+\.\d s · " + where + "\n", printed), printed
+    assert re.fullmatch(re.escape(said) + r" · [\d.]+ (µs|ms|s) · " + where + "\n", printed), printed
 
 
 def test_a_quiet_cell_says_nothing(slow):
@@ -68,8 +73,59 @@ def test_a_file_and_the_cell_below_it_are_told_apart(shell, tmp_path):
 def test_an_error_of_a_slow_cell_is_all_it_says(slow):
     ran = slow.sql("SELECT error('no') FROM range(3)", error=True)
     assert ran.printed.startswith("Invalid Input Error: no")
-    assert " s · duckdb" not in ran.printed
+    assert " · duckdb" not in ran.printed
 
 
 def test_columns_of_a_dry_run_have_a_status_too(slow):
-    assert said_by(slow.sql("SELECT 1 AS a", "--dry-run")).endswith(" s · duckdb:///:memory:\n")
+    assert re.fullmatch(r"[\d.]+ (µs|ms|s) · duckdb:///:memory:\n", said_by(slow.sql("SELECT 1 AS a", "--dry-run")))
+
+
+SCRIPT = """
+get_ipython().run_line_magic("load_ext", "md_magic")
+get_ipython().run_line_magic("config", "MdsqlMagics.progress_after = 0")
+for sql in ("CREATE TABLE t AS SELECT range AS i FROM range(9)", "FROM t"):
+    print(get_ipython().run_cell_magic("mdsql", "--limit 3", sql))
+"""
+
+
+def test_a_script_has_nothing_on_standard_output_that_another_run_has_not(tmp_path):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    plain = ["--no-banner", "--colors=NoColor", "--no-term-title"]
+    command = [sys.executable, "-m", "IPython", *plain, str(tmp_path / "script.py")]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)
+    assert ran.stdout == "9 rows inserted\nNone\nThe first 3 rows; there are more.\n   i\n0  0\n1  1\n2  2\n"
+    first, second = ran.stderr.splitlines()
+    assert re.fullmatch(r"9 rows inserted · [\d.]+ (µs|ms|s) · duckdb:///:memory:", first)
+    assert second.startswith("the first 3 rows × 1 column; there are more · ")
+
+
+@pytest.mark.parametrize("where", ["stdin", "batch"])
+def test_always_shows_rows_and_time_of_every_cell(shell, monkeypatch, where):
+    monkeypatch.setattr(host, "host", lambda _: where)
+    shell.cell("%config MdsqlMagics.status = 'always'")
+    for sql, line, said in (
+        ("SELECT 1 AS a FROM range(3)", "", "3 rows × 1 column"),
+        ("SELECT 1 AS a FROM range(3)", "-o kept", "3 rows × 1 column"),
+        ("CREATE TABLE t AS SELECT 1 AS a", "", "1 row inserted"),
+    ):
+        printed = said_by(shell.sql(sql, line))
+        assert re.fullmatch(re.escape(said) + r" · [\d.]+ (µs|ms|s) · duckdb:///:memory:\n", printed), printed
+    assert said_by(shell.sql("FROM t", "--quiet")) == ""
+
+
+def test_never_says_only_what_a_quick_cell_says(slow):
+    slow.cell("%config MdsqlMagics.status = 'never'")
+    assert said_by(slow.sql("SELECT 1 AS a")) == ""
+    assert said_by(slow.sql("CREATE TABLE t AS SELECT 1 AS a")) == "1 row inserted\n"
+
+
+def test_the_history_of_cells_and_lines(shell):
+    shell.sql("SELECT 1 AS duck; SELECT 2 AS goose")
+    shell.cell("x = %mdsql SELECT 3 AS duckling")
+    shell.sql("SELECT nope", error=True)
+    shell.cell("import md_magic; md_magic.sql('SELECT 4 AS duck')")
+    kept = shell.cell("%mdsql --history DUCK").value
+    assert kept["sql"].tolist() == ["SELECT 1 AS duck", "SELECT 3 AS duckling", "SELECT 4 AS duck"]
+    assert shell.cell("%mdsql --history").value["state"].tolist() == ["done", "done", "done", "failed", "done"]
+    assert "stands on the line alone" in shell.cell("%mdsql --history duck SELECT 1", error=True).message
+    assert shell.cell("%mdsql --history 'AS go'").value["sql"].tolist() == ["SELECT 2 AS goose"]

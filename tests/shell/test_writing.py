@@ -133,3 +133,38 @@ def test_sqlite_keeps_nothing_of_a_frame_that_fails(shell):
     shell.variables["df"] = pd.DataFrame({"a": [1, 2, 2]})
     assert "UNIQUE" in shell.cell("%mdsql --to t --frame df --append", error=True).message
     assert shell.sql("select count(*) as n from t").value.n.tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("labels", "named"),
+    [
+        pytest.param([1, True, 0], "1 and True", id="True is 1"),
+        pytest.param([0, 2, False], "0 and False", id="False is 0"),
+        pytest.param(["a", "b", "a"], "'a' and 'a'", id="one twice"),
+        pytest.param([1, "1", 2], "1 and '1'", id="a number and its text"),
+        pytest.param([1, 1.0, 2], "1.0 and 1.0", id="two kinds of numbers"),
+    ],
+)
+def test_no_column_is_lost(shell, labels, named):
+    shell.variables["df"] = pd.DataFrame([[5, 6, 7]])
+    shell.variables["df"].columns = labels
+    failed = shell.cell("%mdsql sqlite:// --to t --frame df", error=True)
+    assert isinstance(failed.error, FrameError)
+    assert f"The columns {named} have one name" in failed.message
+    assert len(shell.cell("%mdsql --tables").value) == 0
+    shell.cell("%mdsql duckdb:// --to t --frame df")  # which renames them
+    assert sorted(rows(shell)[0].values()) == [5, 6, 7]
+
+
+def test_an_arrow_table_with_one_name_twice_is_an_error_as_well(shell):
+    shell.variables["df"] = pa.table([[1], [2]], names=["a", "a"])
+    assert "'a' and 'a'" in shell.cell("%mdsql sqlite:// --to t --frame df", error=True).message
+
+
+@pytest.mark.parametrize("name", ["s1..t", "s1.", ".t", "a.b.c.d", '"a".""', "'a\0b'"])
+def test_what_is_no_name_is_an_error_before_anything_runs(shell, name):
+    shell.variables["df"] = pd.DataFrame({"a": [1]})
+    failed = shell.cell(f"%mdsql --to {name} --frame df", error=True)
+    assert type(failed.error) is OptionError
+    assert "names no table" in failed.message
+    assert "CREATE TABLE" not in failed.message

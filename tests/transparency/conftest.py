@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,8 +9,6 @@ from IPython.core.interactiveshell import InteractiveShell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-sys.path.insert(0, str(Path(__file__).parent))  # `runner` is no package of its own
 
 
 @pytest.fixture(autouse=True, scope="package")

@@ -178,10 +178,10 @@ class Pair:
         self._open()
 
     def _open(self) -> None:
-        with _in(self.theirs):
+        with inside(self.theirs):
             self.native = duckdb.connect("db.duckdb")
             self.native.execute(_ONE_THREAD)
-        with _in(self.ours):
+        with inside(self.ours):
             assert self._cell(f"%%mdsql duckdb:///db.duckdb\n{_ONE_THREAD}").error is None
 
     def restart(self) -> None:
@@ -205,14 +205,14 @@ class Pair:
 
     def run_theirs(self, sql: str) -> Result:
         """Run *sql* natively."""
-        with _in(self.theirs), _captured() as printed:
+        with inside(self.theirs), _captured() as printed:
             result = _native(self.native, sql)
         result.printed = printed.getvalue()
         return result
 
     def run_ours(self, sql: str) -> Result:
         """Run *sql* in a cell."""
-        with _in(self.ours):
+        with inside(self.ours):
             return self._cell(f"%%mdsql\n{sql}")
 
     def _cell(self, source: str) -> Result:
@@ -224,14 +224,21 @@ class Pair:
     def our_connection(self) -> duckdb.DuckDBPyConnection:
         """The connection behind the cells."""
         magics = self.shell.magics_manager.registry["MdsqlMagics"]
-        return magics.session.use().dbapi.native
+        return magics.session.use().backend.native
 
-    def compare(self, sql: str, *, may_resolve: bool = False) -> str | None:
-        """Run *sql* on both sides and return what differs; with *may_resolve*, `skipped` where a table is unknown."""
-        theirs = self.run_theirs(sql)
-        if may_resolve and theirs.error is not None and _UNKNOWN_TABLE.search(str(theirs.error)):
-            return "skipped"
+    def compare(self, sql: str) -> str | None:
+        """Run *sql* on both sides and return what differs."""
+        return self.compare_with(self.run_theirs(sql), sql)
+
+    def compare_with(self, theirs: Result, sql: str) -> str | None:
+        """Run *sql* in a cell and return what differs from *theirs*, which native DuckDB gave for it."""
         return difference(theirs, self._moved(self.run_ours(sql)), sql)
+
+    def prepare(self, sql: str) -> None:
+        """Run *sql* on both sides, where it must succeed: two equal errors would leave a test nothing to compare."""
+        theirs = self.run_theirs(sql)
+        assert theirs.error is None, theirs.error
+        assert self.compare_with(theirs, sql) is None
 
     def _moved(self, result: Result) -> Result:
         """Return *result* with the paths of their folder in place of ours."""
@@ -245,9 +252,9 @@ class Pair:
 
     def state(self) -> list[str]:
         """Return what differs between the two databases: contents, catalogue, settings and variables."""
-        with _in(self.theirs):
+        with inside(self.theirs):
             theirs = _state(self.native)
-        with _in(self.ours):
+        with inside(self.ours):
             ours = _state(self.our_connection)
         ours = {name: _replaced(frame, str(self.ours), str(self.theirs)) for name, frame in ours.items()}
         return [
@@ -301,7 +308,7 @@ def _without_strings(sql: str) -> str:
 
 
 @contextlib.contextmanager
-def _in(folder: Path) -> Iterator[None]:
+def inside(folder: Path) -> Iterator[None]:
     before = Path.cwd()
     os.chdir(folder)
     try:
@@ -358,8 +365,6 @@ def _difference_of_frames(theirs: Any, ours: Any, *, shape_only: bool = False) -
         return f"the value is a {type(ours).__name__}"
     if list(theirs.columns) != list(ours.columns):
         return f"names differ: native {list(theirs.columns)}, cell {list(ours.columns)}"
-    if shape_only:
-        return None
     kinds = [
         f"{name}: {one!r} and {other!r}"
         for name, one, other in zip(theirs.columns, theirs.dtypes, ours.dtypes, strict=True)
@@ -367,6 +372,8 @@ def _difference_of_frames(theirs: Any, ours: Any, *, shape_only: bool = False) -
     ]
     if kinds:
         return f"dtypes differ (native, cell): {kinds}"
+    if shape_only:
+        return None if len(theirs) == len(ours) else f"native has {len(theirs)} rows, the cell {len(ours)}"
     if not theirs.index.equals(ours.index) or type(theirs.index) is not type(ours.index):
         return f"the index differs: native {theirs.index}, cell {ours.index}"
     for i, name in enumerate(theirs.columns):
@@ -453,22 +460,20 @@ _CATALOGUE = (
 
 
 def _state(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
-    state: dict[str, Any] = {}
-    for name in _CATALOGUE[1]:
-        state[name] = _asked(connection, _CATALOGUE[0].format(name))
-    tables = "SELECT database_name, schema_name, table_name FROM duckdb_tables()"
-    rows = _asked(connection, tables)
-    if isinstance(rows, pd.DataFrame):
-        for parts in rows.itertuples(index=False):
-            name = ".".join(f'"{part}"'.replace("\x00", "") for part in parts)
-            state[name] = _asked(connection, f"SELECT * FROM {name}")
+    """Return what *connection* holds: every catalogue function's rows, and the rows of every table."""
+    state = {name: _rows(connection, _CATALOGUE[0].format(name)) for name in _CATALOGUE[1]}
+    tables = _rows(connection, "SELECT database_name, schema_name, table_name FROM duckdb_tables()")
+    for parts in tables.itertuples(index=False):
+        name = ".".join('"' + part.replace('"', '""') + '"' for part in parts)
+        state[name] = _rows(connection, f"SELECT * FROM {name}")
     return state
 
 
-def _asked(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
+def _rows(connection: duckdb.DuckDBPyConnection, sql: str) -> pd.DataFrame:
+    """Return the rows of *sql*, which asks for state: where that fails, the test fails, as two equal errors prove nothing."""
     result = _native(connection, sql)
     if result.error is not None:
-        return pd.DataFrame({"error": [str(result.error)]})
+        raise result.error
     # numbers of catalogue entries say how many transactions there were, not what they did
     numbers = [name for name in result.frame.columns if name.endswith("oid")]
     return result.frame.drop(columns=numbers)
@@ -483,6 +488,9 @@ class Report:
 
     ran: int = 0
     skipped: int = 0
+    unexpected: list[tuple[str, str, str]] = dataclasses.field(default_factory=list)
+    """Place, SQL and error of statements that native DuckDB treats otherwise than the corpus says."""
+
     differences: list[tuple[str, str, str]] = dataclasses.field(default_factory=list)
     """Place, SQL, difference."""
 
@@ -508,7 +516,10 @@ def run_records(
     change: Callable[[str], str] = str,
     name: str = "",
 ) -> Report:
-    """Run *records* on both sides, each statement put through *change*, and compare each and the state at the end."""
+    """Run *records* on both sides, each statement put through *change*, and compare each and the state at the end.
+
+    With *may_resolve*, a statement whose table native DuckDB does not know is left out: a variable of that name is one.
+    """
     report = Report()
     pair = Pair(root)
     try:
@@ -517,14 +528,18 @@ def run_records(
             if record.kind in {"restart", "reconnect"}:
                 pair.restart()
                 continue
-            found = pair.compare(change(record.sql), may_resolve=may_resolve)
-            if found == "skipped":
+            sql = change(record.sql)
+            theirs = pair.run_theirs(sql)
+            if may_resolve and theirs.error is not None and _UNKNOWN_TABLE.search(str(theirs.error)):
                 report.skipped += 1
                 continue
             report.ran += 1
-            if found:
-                report.differences.append((f"{name}:{record.line}", record.sql, found))
-        report.differences += [(f"{name}:end", "", found) for found in pair.state()]
+            if (theirs.error is not None) != (record.kind == "error") and record.kind != "maybe":
+                report.unexpected.append((f"{name}:{record.line}", record.sql, str(theirs.error)))
+            differs = pair.compare_with(theirs, sql)
+            if differs:
+                report.differences.append((f"{name}:{record.line}", record.sql, differs))
+        report.differences += [(f"{name}:end", "", differs) for differs in pair.state()]
     finally:
         pair.close()
     return report

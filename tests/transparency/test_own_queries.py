@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import duckdb
 import pytest
-from runner import Pair
+
+from tests.transparency.runner import Pair
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,29 +38,31 @@ def test_the_query_log_is_the_same(pair: Pair) -> None:
         assert pair.compare(sql) is None
     ours, theirs = ((folder / "files" / "log.txt").read_text() for folder in (pair.ours, pair.theirs))
     assert ours == theirs
+    assert "CREATE TEMP TABLE q AS SELECT 1 AS i" in theirs
 
 
 def test_the_table_of_logs_is_the_same(pair: Pair) -> None:
     for sql in ("CALL enable_logging('QueryLog')", *CELLS):
         assert pair.compare(sql) is None
     logged = "SELECT message FROM duckdb_logs WHERE type = 'QueryLog'"
-    assert pair.run_ours(logged).frame.equals(pair.run_theirs(logged).frame)
+    theirs = pair.run_theirs(logged).frame
+    assert pair.run_ours(logged).frame.equals(theirs)
+    assert "CREATE TEMP TABLE q AS SELECT 1 AS i" in theirs["message"].tolist()
 
 
 @pytest.mark.parametrize("sql", ["BEGIN", "COMMIT", "CREATE TEMP TABLE other AS SELECT 1 AS i", "DROP TABLE keep"])
 def test_the_profile_is_the_users_last_query(pair: Pair, sql: str) -> None:
     before = ("CREATE TEMP TABLE keep (i INTEGER)", *(["BEGIN"] if sql == "COMMIT" else []))
     for first in (*before, "SET enable_profiling = 'json'", "SET profiling_output = 'files/profile.json'"):
-        assert pair.compare(first) is None
+        pair.prepare(first)
     for following in ("SELECT 'a query'", sql, "PRAGMA disable_profiling"):
-        assert pair.compare(following) is None
-    assert pair.compare("SELECT query_name FROM 'files/profile.json'") is None
-    assert pair.run_ours("SELECT query_name FROM 'files/profile.json'").error is None
+        pair.prepare(following)
+    pair.prepare("SELECT query_name FROM 'files/profile.json'")
 
 
 def test_a_transaction_sees_what_others_commit_until_its_first_query(pair: Pair) -> None:
     for sql in ("CREATE TABLE t (i INTEGER)", "BEGIN"):
-        assert pair.compare(sql) is None
+        pair.prepare(sql)
     for connection in (pair.our_connection, pair.native):
         connection.cursor().execute("INSERT INTO t VALUES (1)")
     assert pair.compare("FROM t") is None
@@ -66,27 +70,38 @@ def test_a_transaction_sees_what_others_commit_until_its_first_query(pair: Pair)
 
 
 @pytest.mark.parametrize(
-    ("cells", "open_then"),
+    ("cells", "then"),
     [
-        (["BEGIN"], True),
-        (["/* COMMIT */ start\ntransaction"], True),
-        (["\u00a0BEGIN"], True),
-        (["BEGIN", "BEGIN"], True),
-        (["BEGIN", "SELECT error('x')"], True),
-        (["BEGIN; SELECT 1; COMMIT"], False),
-        (["BEGIN", "-- begin\nEND"], False),
-        (["BEGIN", "INSERT INTO t VALUES (1), (1)", "COMMIT"], False),
-        (["COMMIT"], False),
-        (["BEGIN", "ABORT"], False),
+        (["BEGIN"], "open"),
+        (["/* COMMIT */ start\ntransaction"], "open"),
+        (["\u00a0BEGIN"], "open"),
+        (["BEGIN", "BEGIN"], "aborted"),
+        (["BEGIN", "SELECT error('x')"], "aborted"),
+        (["BEGIN; SELECT 1; COMMIT"], "none"),
+        (["BEGIN", "-- begin\nEND"], "none"),
+        (["BEGIN", "INSERT INTO t VALUES (1), (1)", "COMMIT"], "none"),
+        (["COMMIT"], "none"),
+        (["BEGIN", "ABORT"], "none"),
     ],
     ids=str,
 )
-def test_an_open_transaction_is_known_without_asking(pair: Pair, cells: list[str], open_then: bool) -> None:
-    for sql in ("CREATE TABLE t (i INTEGER PRIMARY KEY)", *cells):
+def test_an_open_transaction_is_known_without_asking(pair: Pair, cells: list[str], then: str) -> None:
+    pair.prepare("CREATE TABLE t (i INTEGER PRIMARY KEY)")
+    for sql in cells:
         assert pair.compare(sql) is None
-    assert pair.run_ours("SELECT 1").error is None or open_then
     state = pair.shell.run_line_magic("mdsql", "--connections")["state"].tolist()
-    assert state == ["in transaction" if open_then else "open"]
+    assert state == ["open" if then == "none" else "in transaction"]
+    assert transaction(pair.our_connection) == transaction(pair.native) == then
+
+
+def transaction(connection: duckdb.DuckDBPyConnection) -> str:
+    """Ask DuckDB itself for the state of its transaction: `open`, `aborted` or `none`."""
+    try:
+        connection.execute("BEGIN")
+    except duckdb.TransactionException as error:
+        return "aborted" if "aborted" in str(error) else "open"
+    connection.execute("ROLLBACK")
+    return "none"
 
 
 @pytest.mark.parametrize(
@@ -105,6 +120,7 @@ def test_an_open_transaction_is_known_without_asking(pair: Pair, cells: list[str
 def test_temporary_tables_are_known_without_asking(pair: Pair, cells: list[str], names: list[str]) -> None:
     for sql in cells:
         assert pair.compare(sql) is None
-    assert pair.shell.magics_manager.registry["MdsqlMagics"].session.use().temporary == [
-        f"temporary table {name}" for name in names
-    ]
+    local = pair.shell.magics_manager.registry["MdsqlMagics"].session.use().backend.local
+    assert [str(temporary) for temporary in local.temporary] == [f"temporary table {name}" for name in names]
+    kept = pair.our_connection.execute("SELECT table_name FROM duckdb_tables() WHERE temporary").fetchall()
+    assert [name for (name,) in kept] == names

@@ -9,12 +9,12 @@ from duckdb_engine import Dialect
 from hypothesis import given
 from hypothesis import strategies as st
 
-from md_magic import dbapi
-from md_magic.reader import Reader
-from md_magic.statement import Statement, escape
+from md_magic.engine.backends.duckdb import dbapi
+from md_magic.sql import split
+from md_magic.sql.statement import Statement, escape
 
-CONNECTION, READER = duckdb.connect(), Reader()
-"""One for all examples: neither keeps anything of what it has read."""
+CONNECTION = duckdb.connect()
+"""One for all examples: it keeps nothing of what it has read."""
 
 PIECES = st.sampled_from(
     ["SELECT ", "x", " ", "\n", "\t", "\r\n", ":", "::", ":x", ":=", "%", "%%", "%s", "%(x)s", "%(", ")s", "\\", "\\:", "\\\\",
@@ -73,7 +73,7 @@ def test_any_text_survives_sqlalchemy(text: str) -> None:
 def test_what_duckdb_accepts_is_read_as_typed(literals: list[str]) -> None:
     sql = "SELECT " + ", ".join(literals)
     assert len(CONNECTION.extract_statements(sql)) == 1
-    (statement,) = READER.read(sql, CONNECTION)
+    (statement,) = split.statements(sql, CONNECTION.extract_statements)
     assert statement.parameters == ()
     assert reaching(statement.clause({"x", "q", "s"})) == sql
 
@@ -81,7 +81,7 @@ def test_what_duckdb_accepts_is_read_as_typed(literals: list[str]) -> None:
 @given(st.lists(st.lists(LITERALS, min_size=1, max_size=3), min_size=2, max_size=4))
 def test_several_statements_are_read_as_typed(several: list[list[str]]) -> None:
     texts = ["SELECT " + ", ".join(literals) + " " for literals in several]
-    statements = READER.read(";".join(texts), CONNECTION)
+    statements = split.statements(";".join(texts), CONNECTION.extract_statements)
     assert [statement.text for statement in statements] == texts
     assert [statement.number for statement in statements] == list(range(1, len(texts) + 1))
 
@@ -89,7 +89,7 @@ def test_several_statements_are_read_as_typed(several: list[list[str]]) -> None:
 @given(LITERALS, LITERALS)
 def test_a_parameter_among_other_colons_is_the_only_one(before: str, after: str) -> None:
     sql = f"SELECT {before}, :x, {after}"
-    (statement,) = READER.read(sql, CONNECTION)
+    (statement,) = split.statements(sql, CONNECTION.extract_statements)
     assert [(one.name, one.sign) for one in statement.parameters] == [("x", ":")]
     assert statement.parameters[0].start == len(f"SELECT {before}, ")
     value = CONNECTION.execute(statement.text, {"x": 5}).fetchone()

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
-from runner import Pair, identifiers, wrong_frame
+
+from tests.transparency.runner import Pair, identifiers, wrong_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -224,9 +225,8 @@ def _fresh_database(pair: Pair, request: pytest.FixtureRequest) -> None:
     if getattr(request.module, "clean", None) is pair:
         return
     pair.compare("ROLLBACK")
-    for sql in CLEANING:
-        pair.compare(sql)
-    assert pair.compare(SETUP) is None
+    for sql in (*CLEANING, SETUP):
+        pair.prepare(sql)
     request.module.clean = pair
 
 

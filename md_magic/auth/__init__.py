@@ -1,0 +1,1 @@
+"""Tokens: finding them, signing in, and understanding what MotherDuck says about them."""

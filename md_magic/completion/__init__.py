@@ -1,0 +1,1 @@
+"""Completion and inspection of SQL and magic lines: text, cursor and catalog names in, suggestions out."""

@@ -1,0 +1,67 @@
+// Single requests to Python beside the pages: each has one answer, with pieces of bytes before it where it is long.
+
+/**
+ * @typedef {object} Reply
+ * @property {"piece" | "done" | "failed"} type
+ * @property {string} id
+ * @property {string} [text] what went wrong
+ */
+/** @typedef {{ bytes: BlobPart[], answer: any }} Delivery */
+/** @typedef {{ bytes: BlobPart[], resolve: (delivery: Delivery) => void, reject: (error: Error) => void }} Waiting */
+
+export class Courier {
+  #asked = 0;
+  /** @type {Map<string, Waiting>} */
+  #waiting = new Map();
+
+  /**
+   * @param {string} id of this grid
+   * @param {(content: object) => void} send
+   */
+  constructor(id, send) {
+    this.id = id;
+    this.send = send;
+  }
+
+  get isBusy() {
+    return this.#waiting.size > 0;
+  }
+
+  /**
+   * Ask for something. Fails with what Python says, or as an AbortError.
+   * @param {object} content
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<Delivery>}
+   */
+  ask(content, signal) {
+    this.#asked += 1;
+    const id = `${this.id}/${this.#asked}`;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { bytes: [], resolve, reject });
+      this.send({ ...content, id });
+      signal?.addEventListener("abort", () => {
+        if (!this.#waiting.delete(id)) return;
+        this.send({ type: "stop", id });
+        reject(new DOMException("stopped", "AbortError"));
+      });
+    });
+  }
+
+  /**
+   * Take a message, and return whether it was an answer to a request of this grid.
+   * @param {Reply} reply
+   * @param {DataView<ArrayBuffer>[]} buffers
+   */
+  receive(reply, buffers) {
+    const waiting = this.#waiting.get(reply.id);
+    if (!waiting) return false;
+    if (reply.type === "piece") {
+      waiting.bytes.push(...buffers);
+      return true;
+    }
+    this.#waiting.delete(reply.id);
+    if (reply.type === "failed") waiting.reject(new Error(reply.text));
+    else waiting.resolve({ bytes: [...waiting.bytes, ...buffers], answer: reply });
+    return true;
+  }
+}

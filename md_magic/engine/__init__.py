@@ -1,0 +1,1 @@
+"""Open databases: the engine pool, running statements, stopping them."""

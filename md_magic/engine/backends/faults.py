@@ -1,0 +1,41 @@
+"""What a database says when something fails: the defaults, for one about which nothing is known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from md_magic.engine import driver_errors
+
+if TYPE_CHECKING:
+    from md_magic.auth.diagnosis import Diagnosis
+    from md_magic.sql.statement import Statement
+
+
+class Faults:
+    """Reads the errors of a driver."""
+
+    def error_text(self, cause: BaseException) -> str:
+        """Return the message of *cause*, a driver's exception, without rows of the user's data."""
+        return driver_errors.text_of(cause)
+
+    def diagnosis(self, statement: Statement, text: str) -> Diagnosis | None:  # noqa: ARG002 - MotherDuck's reads them
+        """Return what *text*, an error of *statement*, means for the service behind; `None` if it is not about it."""
+        return None
+
+    def was_stopped(self, cause: BaseException | None) -> bool:  # noqa: ARG002 - DuckDB's looks at it
+        """Whether *cause* is the driver's error for a stopped statement."""
+        return False
+
+    def hint(
+        self,
+        statement: Statement,  # noqa: ARG002 - subclasses look at them
+        cause: BaseException,  # noqa: ARG002
+        text: str,  # noqa: ARG002
+        diagnosis: Diagnosis | None,  # noqa: ARG002
+    ) -> str:
+        """Return a hint about *cause*, the error of *statement*, whose *text* is scrubbed; empty if there is none."""
+        return ""
+
+    def answers(self, cause: BaseException | None) -> bool:  # noqa: ARG002 - a service's looks at it
+        """Whether *cause*, the error of a failed `probe`, proves that the service works."""
+        return False

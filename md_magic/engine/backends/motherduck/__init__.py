@@ -1,0 +1,1 @@
+"""MotherDuck: a DuckDB with more, and what its service says about itself."""

@@ -1,0 +1,1 @@
+"""MySQL and MariaDB: their connection and their types."""

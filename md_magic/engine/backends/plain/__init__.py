@@ -1,0 +1,1 @@
+"""SQLAlchemy engines for Python code beside the cells, on DuckDB: `engine.make_engine` makes them."""

@@ -1,0 +1,69 @@
+"""The SQLAlchemy engine that Python code gets beside the cells, with duckdb-engine's usual transactions."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import weakref
+from typing import TYPE_CHECKING
+
+import duckdb
+import sqlalchemy
+from duckdb_engine import ConnectionWrapper
+from sqlalchemy import event
+from sqlalchemy.pool import NullPool
+
+from md_magic.engine.backends.plain.dialect import NAME
+from md_magic.errors import ConnectError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy.engine import ExceptionContext
+
+
+def make_engine(url: sqlalchemy.URL, connect: Callable[[], ConnectionWrapper]) -> sqlalchemy.Engine:
+    """Return an engine that shows *url*; each of its connections is a new one that *connect* returns."""
+    engine = sqlalchemy.create_engine(url.set(drivername=NAME), creator=connect, poolclass=NullPool)
+    engine.url = url
+    event.listen(engine, "handle_error", _name_closed_connection)
+    return engine
+
+
+class Connections:
+    """The connections of Python code beside the one of the cells, which are closed together with it."""
+
+    def __init__(self) -> None:
+        """Start without any."""
+        self._lock = threading.Lock()
+        self._open: weakref.WeakSet[ConnectionWrapper] = weakref.WeakSet()
+
+    def add(self, native: duckdb.DuckDBPyConnection, place: str) -> ConnectionWrapper:
+        """Return *native* as SQLAlchemy sees it, after the statement *place*, if any, has chosen the current schema."""
+        if place:
+            with contextlib.suppress(duckdb.Error):  # it was made in a transaction of the cells that is still open
+                native.execute(place)
+        connection = ConnectionWrapper(native)
+        with self._lock:
+            self._open.add(connection)
+        return connection
+
+    def close(self) -> None:
+        """Close each, and stop what runs on it: it would keep a file locked."""
+        with self._lock:
+            connections = list(self._open)
+        for connection in connections:
+            with contextlib.suppress(duckdb.Error):  # it is closed already
+                connection.interrupt()
+            connection.close()
+
+
+def _name_closed_connection(context: ExceptionContext) -> None:
+    """Raise our error where a connection was closed with its target while Python code held it."""
+    cause = context.original_exception
+    if isinstance(cause, duckdb.ConnectionException) and "already closed" in str(cause):
+        message = (
+            "This connection was closed together with its target, and a transaction that was open in it is rolled back."
+            " Open the target again with `%mdsql` or `md_magic.engine`, and connect anew."
+        )
+        raise ConnectError(message) from cause

@@ -1,0 +1,1 @@
+"""Plans as plain values, and a reader for each database's EXPLAIN."""

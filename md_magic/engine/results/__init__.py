@@ -1,0 +1,1 @@
+"""Results: fetched as frames, Arrow tables or readers, masked, or kept in a result store."""

@@ -1,0 +1,63 @@
+"""The columns of a result: their names, and their types as DuckDB spells them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import duckdb
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+INTEGERS = frozenset(
+    [
+        "TINYINT",
+        "SMALLINT",
+        "INTEGER",
+        "BIGINT",
+        "HUGEINT",
+        "UTINYINT",
+        "USMALLINT",
+        "UINTEGER",
+        "UBIGINT",
+        "UHUGEINT",
+        "BIGNUM",
+    ]
+)
+"""DuckDB's types of whole numbers."""
+
+_NUMBERS = INTEGERS | {"FLOAT", "DOUBLE"}
+_NO_ARROW = re.compile(r"\b(BIT|TIME WITH TIME ZONE|TYPE|VARIANT)\b")
+"""Types that Arrow lacks, or that DuckDB 1.5 writes to it and does not read back as they were."""
+
+_ENUM, _MANY = re.compile(r"\bENUM\("), re.compile(r"\[|\bMAP\(")
+"""What DuckDB 1.5 must not read from Arrow together: many NULLs of an ENUM within lists end the process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a result."""
+
+    name: str
+    kind: str
+    """DuckDB's type, as `DESCRIBE` spells it."""
+
+    @property
+    def number(self) -> bool:
+        """Whether its values are numbers, which are compared as such and stand at the right."""
+        return self.kind in _NUMBERS or self.kind.startswith("DECIMAL(")
+
+    @property
+    def needs_text(self) -> bool:
+        """Whether its values come here as text, because Arrow cannot hold them or DuckDB not read them from it."""
+        kind = re.sub(r"\"[^\"]*\"|'[^']*'", "", self.kind)
+        return _NO_ARROW.search(kind) is not None or (_ENUM.search(kind) is not None and _MANY.search(kind) is not None)
+
+
+def columns_of(schema: pa.Schema) -> list[Column]:
+    """Return the columns of another database's rows, with the types that DuckDB has for them."""
+    with duckdb.connect(":memory:") as own:
+        relation = own.from_arrow(schema.empty_table())
+        return [Column(name, str(kind)) for name, kind in zip(schema.names, relation.types, strict=True)]

@@ -1,0 +1,1 @@
+"""The notebook: the magics, running a cell, and the hooks into IPython."""

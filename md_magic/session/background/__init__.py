@@ -1,0 +1,1 @@
+"""Background queries: each runs in its own thread, on its own connection, behind a handle."""

@@ -1,0 +1,1 @@
+"""Charts: the rows of a query reduced to marks, by the database."""

@@ -1,0 +1,347 @@
+"""Axes of numbers and moments: in SQL the fine cell that a value is in, and in Python the bars made of fine cells.
+
+Each bar has exactly the rows from its start to before its end. Whole numbers and moments are computed with as integers;
+an edge between floating point numbers is the least number that the database's own arithmetic puts above it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import reduce
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from md_magic.session.profile import bins
+from md_magic.session.profile.kinds import is_integer, number_text
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from md_magic.session.chart.channels import Source
+
+Steps = Literal[
+    "whole",  # integers: bars have a whole number of them
+    "real",  # numbers as DOUBLE
+    "moment",  # microseconds: bars are seconds, hours, days, weeks
+]
+
+_DAY = 86_400_000_000
+_UNITS = {
+    1: (1, 2, 5, 10, 20, 50, 100, 200, 500),
+    1_000: (1, 2, 5, 10, 20, 50, 100, 200, 500),
+    1_000_000: (1, 2, 5, 10, 15, 30),
+    60_000_000: (1, 2, 5, 10, 15, 30),
+    3_600_000_000: (1, 2, 3, 6, 12),
+    _DAY: (1, 2, 7, 14, 28, 56, 91, 182, 364, 728, 1_820, 3_640, 7_280, 18_200, 36_400, 91_000, 364_000, 3_640_000),
+}
+_WIDTHS = [unit * number for unit, numbers in _UNITS.items() for number in numbers]
+"""Widths of bars of time, in microseconds."""
+
+_MOST_STEPS = 60
+"""Whole steps that have a bar each."""
+
+_HUGE = {"UBIGINT": "UBIGINT", "HUGEINT": "HUGEINT"}
+"""Types whose values are computed with as they are; those of smaller integers as BIGINT."""
+
+_MOST = {"BIGINT": 2**63 - 1, "UBIGINT": 2**64 - 1, "HUGEINT": 2**126}
+"""The largest difference that a type holds."""
+
+_TOO_HUGE = frozenset({"UHUGEINT", "BIGNUM"})
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """The axis of a column of numbers or moments."""
+
+    name: str
+    """The name of the column within the statement."""
+
+    kind: str
+    """DuckDB's type."""
+
+    steps: Steps
+    fine: int
+    """Fine cells, about."""
+
+    on_wall: bool
+    """Whether moments are computed as the wall clock shows them; else they are converted when they are drawn."""
+
+    @classmethod
+    def of(cls, name: str, source: Source, *, fine: int, on_wall: bool = True) -> Axis:
+        """Return the axis *name* of *source*."""
+        steps: Steps = "moment" if source.role == "moment" else "real"
+        if is_integer(source.kind) and source.kind not in _TOO_HUGE:
+            steps = "whole"
+        return cls(name, source.kind, steps, fine, on_wall)
+
+    def value(self, column: str) -> str:
+        """Return SQL for the position of a *column* of the result; NULL where it has none on the axis."""
+        if self.steps == "whole":
+            return f"{column}::{self._whole}"
+        if self.steps == "real":
+            number = real(column, self.kind)
+            return f"CASE WHEN isfinite({number}) THEN {number} END"
+        zoned = self.on_wall and self.zoned
+        micros = f"epoch_us({column}{'::TIMESTAMP' if zoned else ''})"
+        return f"TRY({micros})" if self.kind == "DATE" else micros  # of infinity, NULL
+
+    @property
+    def zoned(self) -> bool:
+        """Whether its moments are shown in the session's time zone."""
+        return self.kind == "TIMESTAMP WITH TIME ZONE"
+
+    @property
+    def _whole(self) -> str:
+        return _HUGE.get(self.kind, "BIGINT")
+
+    @property
+    def least(self) -> int:
+        """The least width of a bar of moments."""
+        return _DAY if self.kind == "DATE" else 1
+
+    def shown(self, value: str) -> str:
+        """Return SQL for a position as it is drawn."""
+        if self.zoned and not self.on_wall:
+            return f"epoch_us(make_timestamptz({value})::TIMESTAMP)"
+        return value
+
+    def ends(self) -> list[str]:
+        """Return aggregates over all rows."""
+        x = self.name
+        return [f"min({x}) AS {x}_lo", f"max({x}) AS {x}_hi"]
+
+    def cut(self) -> list[str]:
+        """Return where the fine cells begin, and their width, from the ends."""
+        x, lo, hi = self.name, f"{self.name}_lo", f"{self.name}_hi"
+        if self.steps == "whole":
+            span = f"TRY({hi}::HUGEINT - {lo}::HUGEINT)"
+            far = f"({hi}::DOUBLE / {self.fine} - {lo}::DOUBLE / {self.fine} + 1)::HUGEINT"
+            width = f"coalesce({span} // {self.fine} + 1, {far})"
+            wide = f"coalesce({span} > {_MOST[self._whole]}, true)"
+            return [
+                f"{lo} AS {x}_base",
+                f"(CASE WHEN {wide} THEN 1 ELSE {width} END)::{self._whole} AS {x}_step",
+                f"{width} AS {x}_w",
+                f"{wide} AS {x}_wide",
+            ]
+        if self.steps == "moment":
+            span = f"({hi} - {lo})"
+            units = " ".join(f"WHEN {span} >= {unit} THEN {unit}" for unit in reversed(_UNITS))
+            unit = f"(CASE {units} ELSE 1 END)"
+            width = (
+                f"list_filter({[w for w in _WIDTHS if w >= self.least]}::BIGINT[], w -> w >= {span} / {self.fine})[1]"
+            )
+            return [f"{lo} - ({lo} % {unit} + {unit}) % {unit} AS {x}_base", f"{width} AS {x}_w"]
+        least = f"greatest(abs({lo}), abs({hi})) * 1e-14"
+        span = f"greatest({hi} / {self.fine} - {lo} / {self.fine}, {least}, 1e-300)"
+        power = f"pow(10, floor(log10({span})))"
+        factors = " ".join(f"WHEN {span} <= {factor} * {power} THEN {factor}" for factor in (1, 2, 5))
+        width = f"{power} * (CASE {factors} ELSE 10 END)"
+        return [f"{width} AS {x}_w"]
+
+    def scaled(self) -> list[str]:
+        """Return the number by which a position is multiplied, then divided, to give cells, and the first cell.
+
+        1 / 0.05 is exactly 20, and 0.3 * 20 exactly 6, where 0.3 / 0.05 is less.
+        """
+        x = self.name
+        if self.steps != "real":
+            return []
+        times, by = f"CASE WHEN {x}_w < 1 THEN 1 / {x}_w ELSE 1 END", f"greatest({x}_w, 1)"
+        return [f"{times} AS {x}_times", f"{by} AS {x}_by", f"floor({x}_lo * ({times}) / {by}) AS {x}_first"]
+
+    def cell(self) -> str:
+        """Return SQL for the number of the fine cell that a position is in."""
+        x = self.name
+        if self.steps == "moment":
+            return f"({x} - {x}_base) // {x}_w"
+        if self.steps == "whole":
+            far = f"floor({x}::DOUBLE / {x}_w - {x}_lo::DOUBLE / {x}_w)::BIGINT"
+            if self._whole == "BIGINT":
+                far = f"(({x}::HUGEINT - {x}_lo::HUGEINT)::UBIGINT // {x}_w::UBIGINT)::BIGINT"
+            return f"CASE WHEN {x}_wide THEN {far} ELSE (({x} - {x}_base) // {x}_step)::BIGINT END"
+        return f"(floor({x} * {x}_times / {x}_by) - {x}_first)::INTEGER"
+
+    def column_of_pixels(self, number: int) -> str:
+        """Return SQL for which of *number* columns of pixels a position is in."""
+        x = self.name
+        share = f"({x}::DOUBLE / 2 - {x}_lo::DOUBLE / 2) / ({x}_hi::DOUBLE / 2 - {x}_lo::DOUBLE / 2)"
+        column = f"least(floor({share} * {number}), {number - 1})::INTEGER"
+        return f"CASE WHEN {x}_hi > {x}_lo THEN {column} WHEN {x} IS NOT NULL THEN 0 END"
+
+
+def real(column: str, kind: str) -> str:
+    """Return SQL for a number, or the seconds of an INTERVAL, as a DOUBLE."""
+    if kind == "INTERVAL":
+        return f"epoch({column})::DOUBLE"
+    return number_text(column, kind) if kind in _TOO_HUGE else f"{column}::DOUBLE"
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Bars, and which of them each fine cell is in."""
+
+    of: Mapping[int, int]
+    starts: Sequence[Any]
+    """Numbers, or microseconds."""
+
+    ends: Sequence[Any] | None
+    """`None` where each bar is a single value."""
+
+    width: str = ""
+    """The width of a bar in words, where values were put together."""
+
+
+Cells: TypeAlias = "Collection[int]"
+"""The fine cells that have rows."""
+
+Single: TypeAlias = "Mapping[int, Any]"
+"""The one value of each fine cell."""
+
+
+def bars(
+    axis: Axis,
+    ends: Mapping[str, Any],
+    cells: Cells,
+    single: Single | None,
+    *,
+    most: int,
+    singly: int = 0,
+    as_bins: bool = False,
+) -> Bars:
+    """Return at most *most* bars of *cells*, of an answer that holds the *ends*; *single* where all have one value.
+
+    Up to *singly* values have a bar each, wherever they lie. With *as_bins*, bars of single values have ends too.
+    """
+    low, high = (ends[f"{axis.name}_{end}"] for end in ("lo", "hi"))
+    base, width = ends.get(f"{axis.name}_base", 0), ends[f"{axis.name}_w"]
+    if not cells:
+        return Bars({}, (), None)
+    if single is None and width == 1 and axis.steps != "real":
+        single = {at: base + at for at in cells}
+    if axis.steps == "moment":
+        return _moments(cells, single, low, high, base, width, most=most, singly=max(singly, _MOST_STEPS))
+    if axis.steps == "whole":
+        made = _whole(single, low, high, Decimal(1), most=most, singly=singly) or _whole_bins(
+            cells, low, high, width, most=most
+        )
+    else:
+        found: Bars | None = None
+        decimals = _as_decimals(single) if single and len(single) <= max(singly, most, _MOST_STEPS) else None
+        if decimals is not None:
+            whole, unit = decimals
+            found = _whole(whole, min(whole.values()), max(whole.values()), unit, most=most, singly=singly)
+        made = found or _real_bins(axis.name, ends, cells, most=most)
+    return _with_ends(made) if as_bins and made.ends is None else made
+
+
+def _with_ends(made: Bars) -> Bars:
+    steps = [after - before for before, after in pairwise(made.starts)]
+    step = min(steps, default=1)
+    return Bars(made.of, made.starts, [start + step for start in made.starts], made.width)
+
+
+def _as_decimals(single: Mapping[int, float]) -> tuple[dict[int, int], Decimal] | None:
+    """Return the values as whole numbers of a decimal unit; `None` for numbers of too many digits."""
+    digits = bins.digits_of(list(single.values()))
+    if digits is None:
+        return None
+    return {at: int(Decimal(repr(value)).scaleb(digits)) for at, value in single.items()}, Decimal(1).scaleb(-digits)
+
+
+def _whole(
+    single: Mapping[int, int] | None, low: int, high: int, unit: Decimal, *, most: int, singly: int
+) -> Bars | None:
+    """Return a bar for each step, or for each of a few values; `None` where there are too many."""
+    if single is None:
+        return None
+    step = max(reduce(math.gcd, (value - low for value in single.values()), 0), 1)
+    number = (high - low) // step + 1
+    if number <= min(most, _MOST_STEPS):
+        of = {at: (value - low) // step for at, value in single.items()}
+        return Bars(of, [_worth(low + at * step, unit) for at in range(number)], None)
+    if len(single) <= min(singly, most):
+        values = sorted(set(single.values()))
+        places = {value: at for at, value in enumerate(values)}
+        return Bars({at: places[value] for at, value in single.items()}, [_worth(v, unit) for v in values], None)
+    together = bins.together(number, most)
+    wide = together * step
+    of = {at: (value - low) // wide for at, value in single.items()}
+    starts = [low + at * wide for at in range(-(-number // together))]
+    ends = [min(start + wide, high + step) for start in starts]
+    return Bars(of, [_worth(s, unit) for s in starts], [_worth(e, unit) for e in ends], f"{_worth(wide, unit):,}")
+
+
+def _whole_bins(cells: Cells, low: int, high: int, width: int, *, most: int) -> Bars:
+    number = (high - low) // width + 1
+    wide = (together := bins.together(number, most)) * width
+    starts = [low + at * wide for at in range(-(-number // together))]
+    of = {at: at // together for at in cells}
+    ends = [min(start + wide, high + 1) for start in starts]
+    return Bars(of, starts, ends, f"{wide:,}")
+
+
+def _real_bins(name: str, ends: Mapping[str, Any], cells: Cells, *, most: int) -> Bars:
+    low, high, width = (ends[f"{name}_{end}"] for end in ("lo", "hi", "w"))
+    times, by, first = ends[f"{name}_times"], ends[f"{name}_by"], int(ends[f"{name}_first"])
+    fine = Decimal(f"{width:.0e}")
+    wide, factors = fine, (2, Decimal("2.5"), 2)
+    turn = {1: 0, 2: 1, 5: 2}[int(fine.scaleb(-fine.adjusted()))]
+    while (high / 2 - low / 2) / float(wide) * 2 > most:
+        wide *= factors[turn % 3]
+        turn += 1
+    together = int(wide / fine)
+    begin = first // together
+    of = {at: (at + first) // together - begin for at in cells}
+    edges = [_edge((begin + at) * together, fine, times, by) for at in range(max(of.values()) + 2)]
+    return Bars(of, edges[:-1], edges[1:], f"{wide.normalize():,f}")
+
+
+def _edge(cell: int, width: Decimal, times: float, by: float) -> float:
+    """Return the least number in *cell*, counted from 0; it is a decimal wherever rounding does not interfere."""
+    edge = float(cell * width)
+    if not cell:
+        return edge
+    while math.floor(edge * times / by) < cell:
+        edge = math.nextafter(edge, math.inf)
+    while math.floor((below := math.nextafter(edge, -math.inf)) * times / by) >= cell:
+        edge = below
+    return edge
+
+
+def _moments(
+    cells: Cells,
+    single: Mapping[int, int] | None,
+    low: int,
+    high: int,
+    base: int,
+    width: int,
+    *,
+    most: int,
+    singly: int,
+) -> Bars:
+    if single is not None and len(single) <= min(singly, most):
+        values = sorted(set(single.values()))
+        step = min((after - before for before, after in pairwise(values)), default=_DAY if low % _DAY == 0 else 1)
+        places = {value: at for at, value in enumerate(values)}
+        return Bars({at: places[value] for at, value in single.items()}, values, [value + step for value in values])
+    wide = next(
+        (each for each in _WIDTHS if each % width == 0 and (high - base) // each < most), -(-(high - base + 1) // most)
+    )
+    together = -(-wide // width)
+    of = {at: at // together for at in cells}
+    starts = [base + at * together * width for at in range(max(of.values()) + 1)]
+    return Bars(of, starts, [start + together * width for start in starts], _in_words(together * width))
+
+
+def _worth(position: int, unit: Decimal) -> int | float:
+    return position if unit == 1 else float(position * unit)
+
+
+def _in_words(micros: int) -> str:
+    """Return a duration as a width: `1 hour`, `14 days`."""
+    names = ["microsecond", "millisecond", "second", "minute", "hour", "day"]
+    unit, name = next((u, n) for u, n in zip(reversed(_UNITS), reversed(names), strict=True) if micros % u == 0)
+    return f"{micros // unit:,} {name}{'s' * (micros != unit)}"

@@ -1,0 +1,1 @@
+"""SQL as text, without a connection: targets, statements, tokens, references, quoting."""

@@ -1,0 +1,142 @@
+"""DuckDB's SQL as text: its parser and its tokens tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from md_magic.errors import StatementError
+from md_magic.sql import inline, parser, references, split
+from md_magic.sql.syntax.base import Syntax
+from md_magic.sql.tokens import tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from md_magic.sql.inline import InsertionPoint
+    from md_magic.sql.statement import Statement
+    from md_magic.sql.syntax.base import Parse
+    from md_magic.sql.tokens import Token
+
+_TAKES_NO_CTE = frozenset({"PREPARE", "SET", "VARIABLE_SET", "SET_VARIABLE", "CREATE", "COPY", "CALL", "EXPLAIN"})
+"""Kinds of statements that can read a table where no CTE can be put."""
+
+_CHANGE_ROWS = (duckdb.StatementType.INSERT, duckdb.StatementType.UPDATE, duckdb.StatementType.DELETE)
+"""Kinds of statements that DuckDB 2 takes in a CTE, and that are no query: they would run each time."""
+
+_BETWEEN_VERB_AND_TABLE = frozenset({"into", "from", "or", "replace", "ignore", "only"})
+
+
+class DuckDBSyntax(Syntax):
+    """DuckDB's SQL, of a file, in memory or at MotherDuck."""
+
+    dialect = "duckdb"
+    as_before = ("row_number() OVER ()",)
+
+    def ordered(self, column: str, *, down: bool) -> str:
+        """Return the part of an ORDER BY that sorts by *column*, a name in quotes, with NULLs last."""
+        return f"{column} {'DESC' if down else 'ASC'} NULLS LAST"
+
+    def contains(self, column: str, text: str) -> str:
+        """Return the condition that *column*, a name in quotes, contains *text* in any case."""
+        return f"contains(lower({column}::VARCHAR), lower({self.quoting.literal(text)}))"
+
+    def typed(self, literal: str, kind: str) -> str:
+        """Return the *literal* of a text so that it is compared as DuckDB's type *kind*."""
+        return literal if kind == "VARCHAR" else f"CAST({literal} AS {kind})"
+
+    def split(self, sql: str, parse: Parse | None = None) -> list[Statement]:
+        """Split *sql* as *parse*, a connection's `extract_statements`, reads it. Raises what DuckDB raises."""
+        return split.statements(sql, parse or parser.extract)
+
+    def without_semicolon(self, text: str) -> str:
+        """Return *text*, one statement, without the semicolons at its end and what stands after them."""
+        return split.without_semicolon(text)
+
+    def is_query(self, text: str, parse: Parse | None = None) -> bool:
+        """Whether *text* can be the body of a CTE."""
+        parse = parse or parser.extract
+        try:
+            parse(f"WITH q AS (\n{text}\n) FROM q")
+            return not any(statement.type in _CHANGE_ROWS for statement in parse(text))
+        except duckdb.Error:
+            return False
+
+    def tables(self, query: str, candidates: Sequence[str]) -> list[str]:
+        """Return those *candidates* that a query reads: by its tree, or by its tokens where there is none."""
+        return references.tables(query, candidates)
+
+    def tables_read(self, statement: Statement, candidates: Sequence[str]) -> list[str]:
+        """Return those *candidates* that *statement* reads, at its likeliest insertion point or where it has none."""
+        text = statement.text
+        read, points = _points(text)
+        if not points:
+            reads = statement.kind in _TAKES_NO_CTE
+            return references.tables_in_text(_without_target(text, read), candidates) if reads else []
+        point = points[0]
+        inner = read if point.form == "list" else [token for token in read if token.end > point.at]
+        change = _change(text, inner)
+        if change is None:
+            return references.tables(text[inline.query_start(read, point, len(text)) : point.end], candidates)
+        target = change.target if change.verb != "insert" else None  # what is changed is always the table
+        return references.tables_in_text(change.rest, [name for name in candidates if name != target])
+
+    def insertion_points(self, text: str) -> list[InsertionPoint]:
+        """Return where CTEs can be put: before a query, in its WITH, behind EXPLAIN, AS, COPY and the like."""
+        return _points(text)[1]
+
+    def check(self, text: str, parse: Parse | None = None) -> None:
+        """Raise `StatementError` for what DuckDB cannot parse."""
+        try:
+            (parse or parser.extract)(text)
+        except duckdb.Error as error:
+            raise StatementError(str(error)) from error
+
+
+def _points(text: str) -> tuple[list[Token], list[InsertionPoint]]:
+    read, _ = tokens(text)
+    return read, list(inline.points([token for token in read if token.text != ";"], len(text)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """The table that a statement changes."""
+
+    verb: str
+    target: str
+    """Its name in lower case; empty where it is qualified."""
+
+    rest: str
+    """The statement without its verb and that name."""
+
+
+def _change(text: str, read: Sequence[Token]) -> _Change | None:
+    """Return what a statement changes; `None` for a query."""
+    depth = 0
+    for at, token in enumerate(read):
+        depth += {"(": 1, ")": -1}.get(token.low, 0)
+        is_cte = at + 1 < len(read) and read[at + 1].low == "as"
+        if depth or is_cte or token.low not in inline.CHANGES | inline.QUERIES:
+            continue
+        first = at + 1
+        while first < len(read) and read[first].low in _BETWEEN_VERB_AND_TABLE:
+            first += 1
+        if token.low in inline.QUERIES or first >= len(read):
+            return None
+        last = first
+        while last + 2 < len(read) and read[last + 1].text == ".":
+            last += 2
+        target = (read[last].name or "").lower() if last == first else ""
+        return _Change(token.low, target, f"{text[: token.start]} {text[read[last].end :]}")
+    return None
+
+
+def _without_target(text: str, read: Sequence[Token]) -> str:
+    """Return *text*, which makes, sets or copies something, without what it makes; nothing where it only takes rows."""
+    if read and read[0].low == "copy":
+        way = next((token.low for token in read if token.low in {"from", "to"}), "")
+        return text if way == "to" else ""
+    begins = {"from", "select", "(", "with", "as", "="}
+    return text[next((token.start for token in read if token.low in begins), len(text)) :]

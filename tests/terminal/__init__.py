@@ -1,0 +1,1 @@
+"""Terminals: what is typed into a pseudo-terminal."""

@@ -1,0 +1,109 @@
+"""Text as Python objects: frames that equal DuckDB's own, whatever the first rows are like."""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import nullcontext
+
+import duckdb
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+from md_magic.engine.results import objects
+from md_magic.engine.results.fetch import to_pandas
+from tests.unit.engine.results.conftest import tell_progress
+
+ROWS = 300_000
+
+RESULTS = {
+    "few": "'group ' || i % 100 AS t",
+    "many": "'text ' || i AS t",
+    "few, with NULLs": "CASE WHEN i % 3 > 0 THEN 'é' || i % 7 END AS t",
+    "many, with NULLs": "CASE WHEN i % 3 > 0 THEN 'é' || i END AS t",
+    "few at first": "CASE WHEN i < 100000 THEN 'a' ELSE 'text ' || i END AS t",
+    "NULLs at first": "CASE WHEN i > 200000 THEN 'text ' || i END AS t",
+    "nothing but NULLs": "NULL::VARCHAR AS t",
+    "few beside many": "'group ' || i % 100 AS t, 'text ' || i AS u, i, i / 7.0 AS d, i % 2 = 0 AS b",
+    "numbers with NULLs after the first rows": "'a' AS t, CASE WHEN i < 20000 THEN i END AS i, i % 5 = 0 AS b",
+    "numbers with NULLs in the first rows": "'t' || i AS t, CASE WHEN i > 20000 THEN i END AS i, NULL::INT AS n",
+    "one name twice": "'group ' || i % 100 AS t, 'text ' || i AS T",
+    "JSON and dates": "('{\"i\": ' || i % 9 || '}')::JSON AS j, DATE '1969-12-01' + (i % 99)::INT AS d",
+    "documents": "repeat('x', 3000 + (i % 3)::INT) AS t",
+    "few beside decimals and an ENUM": """'group ' || i % 100 AS t, (i % 99)::DECIMAL(10, 2) AS d,
+        CASE WHEN i % 7 > 0 THEN 'h' || i % 9 END AS u, (CASE WHEN i % 2 = 0 THEN 'a' ELSE 'b' END)::ENUM('a', 'b') AS e""",
+    "pieces of many": "CASE WHEN i // 50000 % 2 = 0 THEN 'a' || i % 9 ELSE 'text ' || i END AS t",
+}
+
+
+@pytest.fixture
+def con():
+    """DuckDB, and text as pandas before 3 has it."""
+    has_str = int(pd.__version__.split(".")[0]) >= 3
+    with warnings.catch_warnings(), duckdb.connect() as con:
+        warnings.filterwarnings("ignore", "The 'future.infer_string' option", DeprecationWarning)
+        with pd.option_context("future.infer_string", False) if has_str else nullcontext():
+            tell_progress(con)
+            yield con
+
+
+@pytest.mark.parametrize("name", RESULTS)
+@pytest.mark.parametrize("rows", [0, 1, 3_000, 60 * 2048, ROWS])
+def test_a_frame_equals_df(con, name, rows):
+    count = rows // 20 if name == "documents" else rows
+    con.execute(f"CREATE TABLE made AS SELECT {RESULTS[name]} FROM range({count}) r(i)")
+    expected = con.execute("FROM made").df()
+    got = to_pandas(con.execute("FROM made")).value
+    assert_frame_equal(got, expected, check_exact=True)
+    for column in range(expected.shape[1]):
+        kinds = [{type(value) for value in frame.iloc[:, column]} for frame in (got, expected)]
+        assert kinds[0] == kinds[1]
+
+
+BY_ARROW = pytest.mark.skipif(not objects._OBJECTS, reason="pandas has text of its own")
+
+
+@BY_ARROW
+def test_equal_texts_are_one_object_where_there_are_few(con):
+    con.execute(f"CREATE TABLE made AS SELECT 'group ' || i % 100 AS t, i FROM range({ROWS}) r(i)")
+    expected = con.execute("FROM made").df()
+    got = to_pandas(con.execute("FROM made")).value
+    assert len({id(value) for value in expected["t"]}) == ROWS
+    assert len({id(value) for value in got["t"][130_000:]}) < 1_000
+    assert got["t"].tolist() == expected["t"].tolist()
+
+
+def test_an_error_after_the_first_rows_is_duckdbs(con):
+    for text in ("'a'", "'text ' || i"):
+        query = f"SELECT {text} AS t, CASE WHEN i = 250000 THEN error('boom') END AS e FROM range({ROWS}) r(i)"
+        with pytest.raises(duckdb.InvalidInputException, match="boom"):
+            to_pandas(con.execute(query))
+        assert con.execute("SELECT 42").fetchall() == [(42,)]
+
+
+@BY_ARROW
+def test_rows_are_counted_where_they_come_in_batches(con):
+    arrived = []
+    to_pandas(con.execute(f"SELECT 'group ' || i % 100 AS t FROM range({ROWS}) r(i)"), count=arrived.append)
+    assert ROWS - 20_000 <= sum(arrived) <= ROWS
+
+
+def test_moved_objects_keep_their_references():
+    """The pointers change places: nothing is freed too early, and nothing is kept."""
+
+    class Alive:
+        count = 0
+
+        def __init__(self):
+            Alive.count += 1
+
+        def __del__(self):
+            Alive.count -= 1
+
+    parts = [pd.Series([Alive() for _ in range(size)], dtype=object).to_numpy().copy() for size in (3, 0, 40_000)]
+    whole = objects._one(parts)
+    del parts
+    assert (len(whole), Alive.count) == (40_003, 40_003)
+    assert all(type(value) is Alive for value in whole)
+    del whole
+    assert Alive.count == 0
