@@ -19,7 +19,7 @@ COLUMNS = 20
 POSITIONS = {
     "statement": "SEL|",
     "FROM, nothing typed": "SELECT * FROM |",
-    "FROM, a prefix": "SELECT * FROM table_09|",
+    "FROM, a prefix": "SELECT * FROM {prefix}|",
     "FROM, another schema": "SELECT * FROM s7.table_00|",
     "columns of one table": "SELECT | FROM s3.table_{n}",
     "columns by alias": "SELECT t.c| FROM s3.table_{n} t",
@@ -84,7 +84,8 @@ def text(pattern: str | None, number: int, tables: int) -> str:
         lines = "\n".join(f"SELECT col_{i}_1, count(*) AS n{i} FROM s3.table_00003 WHERE id > {i};" for i in range(500))
         return f"%%mdsql\n{lines}\nSELECT | FROM s3.table_{table}"
     ten = ", ".join(f"s3.table_{(number * 100 + 10 * i + 3) % tables:05d} t{i}" for i in range(10))
-    return "%%mdsql\n" + pattern.replace("{n}", table).replace("{ten}", ten)
+    prefix = f"table_{tables - 1:05d}"[: len("table_09")]  # of the last ones
+    return "%%mdsql\n" + pattern.replace("{n}", table).replace("{ten}", ten).replace("{prefix}", prefix)
 
 
 def line(name: str, times: list[float]) -> str:
@@ -113,16 +114,17 @@ def measure(kernel: Kernel, tables: int, rounds: int) -> None:
     """Press Tab everywhere, and print how long it took."""
     first, _ = kernel.complete("%%mdsql\nSEL|")
     kernel.run("%mdsql duckdb:///big.duckdb")
-    opened = [kernel.complete("%%mdsql\nSELECT * FROM table_09|")[0]]
+    prefix = text("SELECT * FROM {prefix}|", 0, tables)
+    opened = [kernel.complete(prefix)[0]]
     started = time.perf_counter()
-    while not (found := kernel.complete("%%mdsql\nSELECT * FROM table_09|"))[1]:
-        opened.append(found[0])
+    while not (answer := kernel.complete(prefix))[1]:
+        opened.append(answer[0])
         time.sleep(0.05)
     known = time.perf_counter() - started
-    print(f"first of all, before a cell has run: {first:.0f} ms; the first picture takes {known:.1f} s")
+    print(f"first of all, before a cell has run: {first:.0f} ms; the first snapshot takes {known:.1f} s")
     print("\n| where | median, ms | 95 % | most |\n| --- | ---: | ---: | ---: |")
     everything: list[float] = []
-    print(line("while the first picture is taken", opened))
+    print(line("while the first snapshot is taken", opened))
     for name, pattern in POSITIONS.items():
         times = [kernel.complete(text(pattern, number, tables))[0] for number in range(rounds)]
         everything += times

@@ -19,7 +19,7 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from md_magic.frames import to_pandas
+from md_magic.engine.results.fetch import to_pandas
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 SINGLE = {
     "text, all different": "'text ' || i",
     "text, 100 different": "'group ' || i % 100",
+    "text, few at first": "CASE WHEN i < 100000 THEN 'a' ELSE 'text ' || i END",
     **{f"text of {length}": f"rpad(i::VARCHAR, {length}, 'x')" for length in (14, 20, 40, 80, 120, 200, 1000, 5000)},
     "text, long": "repeat('x', 60) || i",
     "text, a third NULL": "CASE WHEN i % 3 > 0 THEN 'text ' || i END",

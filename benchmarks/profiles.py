@@ -10,7 +10,7 @@ import resource
 import time
 from typing import TYPE_CHECKING
 
-from md_magic.session import Session
+from md_magic.session.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
