@@ -58,7 +58,7 @@ def sql(query: str, /, *, target: str | None = None, as_: Form = "pandas", **par
     if as_ not in get_args(Form):
         message = f"as_={as_!r}: the forms of a result are {', '.join(get_args(Form))}."
         raise OptionError(message)
-    return _run(target, functools.partial(_value, query=query, form=as_, parameters=parameters))
+    return _run(target, functools.partial(_value, query=query, form=as_, parameters=parameters), query)
 
 
 def engine(target: str | None = None) -> sqlalchemy.Engine:
@@ -132,10 +132,7 @@ class _Place(NamedTuple):
             connecting.read_aliases(self.magics)
         if word is None:
             return None if self.session.current else self.session.resolve(self.session.known.default)
-        target = self.session.resolve(word)
-        if self.magics is not None:
-            self.magics.hide_secrets(list(target.secrets.values()), warn=False)  # they may stand in the cell
-        return target
+        return self.session.resolve(word)
 
     def sign_in(self, target: Target | None, required: SignInRequired) -> None:
         """Have a person sign in to *target*, which is open then. Raises `SignInError` where nobody does."""
@@ -161,13 +158,17 @@ class _Place(NamedTuple):
         return self.session.one_cell(Execution(limit=limit))
 
 
-def _run(word: str | None, act: Callable[[Session], T]) -> T:
+def _run(word: str | None, act: Callable[[Session], T], query: str = "") -> T:
     """Return what *act* returns in the session, with the target that *word* names open; sign in where that is needed.
 
-    Raises `MdMagicError`.
+    Secrets in *word* and *query* leave the shell's history, as they may stand in the cell. Raises `MdMagicError`.
     """
     try:
         place = _place()
+        if place.magics is not None:  # before the target is read: whatever becomes of the call
+            from md_magic.auth.secret import secrets_typed
+
+            place.magics.hide_secrets(secrets_typed(word or "", query), warn=False)
         session, target = place.session, place.target(word)
         with place.limited(), session.selection.aside(target) if word and target else contextlib.nullcontext():
             try:

@@ -21,6 +21,7 @@ from md_magic.errors import OptionError
 from md_magic.option import Conflict, Need, Option
 from md_magic.session.chart.values import KINDS
 from md_magic.sql import target as targets
+from md_magic.sql.keywords import duckdb_keywords
 from md_magic.sql.statement import Form, How
 from md_magic.wording import did_you_mean, shortened
 
@@ -99,6 +100,9 @@ class Request(NamedTuple):
 _A_CHART = Need("--chart", "it says what is drawn where")
 _KEEPS_ONE = "--save keeps one SELECT"
 _HOW_IT_IS_WRITTEN = Need("--to", "it says how that table is written")
+
+TAKES_TABLE = ("chart", "profile")
+"""The modes in which a table's name may stand in place of SQL."""
 
 TABLE: dict[str, tuple[Option, ...]] = {
     "running": (
@@ -289,6 +293,10 @@ BY_FLAG: dict[str, Option] = {flag: option for option in OPTIONS for flag in opt
 # ---- reading a line -------------------------------------------------------------------------------------------------
 
 
+_NO_SQL = re.compile(r"""(?!--|/\*)[^\s('"{}*;,=<]*?(?:\.[^\W\d]|[@\\/](?!\*))""")
+"""What a word has that goes on a file's name or an address, and that no statement begins with."""
+
+
 class _Given(NamedTuple):
     """An option of the line."""
 
@@ -305,6 +313,8 @@ def parse(line: str, cell: str | None = None) -> Request:
     request, rest, refusal = read(line)
     if request.mode == "chart" and request.argument is None:
         _check_kind(rest, cell)
+    if request.target and request.mode not in TAKES_TABLE:
+        _check_blank(request.target, rest, cell)
     sql = rest if cell is None else f"{rest}\n{cell}" if rest else cell
     if refusal is not None and sql.strip():
         message = f"{refusal} The SQL that was given: {shortened(sql.strip(), 40)!r}."
@@ -324,6 +334,21 @@ def _check_kind(rest: str, cell: str | None) -> None:
     word, _, following = rest.partition(" ")
     if word.isalpha() and (FLAG.match(following.lstrip()) or (cell is not None and cell.strip() and not following)):
         message = f"--chart: {word!r} is not a choice; choose from {', '.join(KINDS)}."
+        raise OptionError(message)
+
+
+def _check_blank(target: str, rest: str, cell: str | None) -> None:
+    """Raise `OptionError` where *target* was cut at a blank: what follows on its line cannot begin SQL.
+
+    The message shows neither half: a password may have been cut.
+    """
+    word = rest.partition("\n")[0].strip()
+    alone = bool(cell and cell.strip()) and word.isidentifier() and target.lower().startswith("duckdb:")
+    if _NO_SQL.match(word) or (alone and word.lower() not in duckdb_keywords()):
+        message = (
+            "The target ends at its first blank, and what follows on the line cannot begin SQL. Quote a target that has"
+            ' a blank in it, as in %%mdsql "duckdb:///my file.duckdb".'
+        )
         raise OptionError(message)
 
 

@@ -223,6 +223,9 @@ def _read_file(word: str, match: re.Match[str]) -> Target:
     """Return the target that the URI *word* of DuckDB or SQLite means, which *match* has taken apart."""
     scheme, driver, slashes, name, parameters = match.groups(default="")
     _check_slashes(scheme + driver, slashes, name)
+    if scheme.lower() == "duckdb" and driver.lower() not in ("", "+duckdb_engine"):
+        message = f"There is no driver {driver[1:]!r} for DuckDB: write {mask_uris(f'duckdb:{slashes}{name}')}."
+        raise TargetError(message)
     unnamed = [part for part in parameters[1:].split("&") if part and "=" not in part]
     if unnamed:
         message = (

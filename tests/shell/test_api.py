@@ -122,3 +122,21 @@ def test_a_batch_run_is_told_the_ways(shell):
 def test_a_saved_query_can_be_named(shell):
     shell.sql("SELECT 8 AS a", "--save eight")
     assert md_magic.sql("FROM eight")["a"].tolist() == [8]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "md_magic.engine('md:?motherduck_token=XYZZYtoken&bad=1')",
+        "md_magic.engine('nowhere://ann:XYZZYtoken@localhost/db')",
+        "md_magic.sql('SELECT :missing', target='sqlite:///:memory:?password=XYZZYtoken')",
+        "md_magic.sql(\"CREATE SECRET s (TYPE s3, KEY_ID 'k', SECRET 'XYZZYtoken', BAD 1)\")",
+    ],
+)
+def test_the_history_forgets_a_secret_in_a_call_that_fails(shell, call):
+    source = f"import md_magic\n{call}"
+    shell.variables["_i1"] = source
+    shell.ip.history_manager.input_hist_raw.append(source)
+    shell.cell(source, error=True)
+    assert "XYZZYtoken" not in shell.variables["_i1"]
+    assert "XYZZYtoken" not in repr(shell.ip.history_manager.input_hist_raw)

@@ -259,3 +259,42 @@ def test_the_documents_name_every_option(option):
 def test_every_option_that_is_documented_exists():
     others = {"-b", "-m", "-s", "-c", "--gateway-url", "--keep", "--override", "--write"}  # of other programs
     assert sorted(documented_options() - set(options.BY_FLAG) - others) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "cell"),
+    [
+        ("duckdb:///a b.db", "SELECT 1"),
+        ("duckdb:///a b/c", "SELECT 1"),
+        ("duckdb:///my holiday", "SELECT 1"),
+        ("sqlite:///a 2nd.db SELECT 1", None),
+        ("duckdb:///C:\\My files\\a.db", "SELECT 1"),
+        ("postgresql://ann:p4ss word@localhost/db", "SELECT 1"),
+    ],
+)
+def test_a_target_that_is_cut_at_a_blank_opens_nothing(line, cell):
+    with pytest.raises(OptionError, match="Quote a target that has a blank in it") as caught:
+        options.parse(line, cell)
+    assert "p4ss" not in str(caught.value)
+    assert "word" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "cell"),
+    [
+        ('"duckdb:///a b.db"', "SELECT 1"),
+        ("duckdb:///a.db SELECT", "1.5"),
+        ("duckdb:///a.db SELECT/**/a.b FROM t", None),
+        ("duckdb:///a.db -- sql of a.b", "SELECT 1"),
+        ("duckdb:///a.db /*a.b*/ SELECT 1", None),
+        ("duckdb:///a.db (SELECT 1)", None),
+        ("duckdb:///a.db summarize", "t"),
+        ("duckdb:///a.db {{a.b}}", None),
+        ("duckdb:///a.db df << SELECT a.b", None),
+        ("--profile duckdb:///a.db main.t", None),
+        ("md: SELECT 1", None),
+        ("postgresql://localhost/db DO", "$$ $$"),
+    ],
+)
+def test_what_follows_a_target_may_be_sql(line, cell):
+    assert options.parse(line, cell).target in line

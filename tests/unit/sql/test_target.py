@@ -256,3 +256,8 @@ def test_a_drivers_text_shows_the_path_as_typed():
 def test_a_slash_too_many_makes_no_file(word: str) -> None:
     with pytest.raises(TargetError, match=f"MotherDuck is written {word[11:]}; a file of that name is"):
         target.read(word)
+
+
+def test_a_driver_that_duckdb_does_not_have_is_no_driver():
+    with pytest.raises(TargetError, match=r"no driver 'foo' for DuckDB: write duckdb:///x\.db\."):
+        target.read("duckdb+foo:///x.db?motherduck_token=SECRETVALUE")
