@@ -17,22 +17,27 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell has its jobs in
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-WAITING = ("browser", "kernel", "motherduck", "terminal")
-"""Folders whose tests wait for a page, a kernel or a terminal."""
-
-WAITED_IN_VAIN = ("TimeoutError", "TIMEOUT", "Empty", "Locator expected")
+NO_ANSWER = ("TimeoutError", "TIMEOUT", "Empty")
 """How Playwright, pexpect and jupyter_client say that what was waited for did not come."""
+
+AGAIN = {
+    "browser": (*NO_ANSWER, "AssertionError"),  # a page may show a moment too early or too late
+    "kernel": NO_ANSWER,
+    "motherduck": NO_ANSWER,
+    "terminal": NO_ANSWER,
+}
+"""The failures after which a test runs once more, by the folder of tests that wait for another process."""
 
 
 def pytest_collection_modifyitems(config, items):
     """Leave out the soak, the fuzz run and Spark, unless `-m` names them: they take minutes.
 
-    A test that waited in vain for another process runs once more, and the report names it: a busy machine loses a
-    kernel's first message now and then, at a gateway for good. What is wrong fails twice.
+    A test that waited in vain for another process runs once more, and the report names it: on a busy machine a
+    kernel's first message is lost now and then, behind a gateway for good. What is wrong fails twice.
     """
     for item in items:
-        if item.path.relative_to(Path(__file__).parent).parts[0] in WAITING:
-            item.add_marker(pytest.mark.flaky(reruns=1, only_rerun=list(WAITED_IN_VAIN)))
+        if failures := AGAIN.get(item.path.relative_to(Path(__file__).parent).parts[0]):
+            item.add_marker(pytest.mark.flaky(reruns=1, only_rerun=list(failures)))
     unnamed = {"soak", "spark", "fuzz"} - set(re.findall(r"\w+", config.option.markexpr))
     left_out = [item for item in items if any(mark.name in unnamed for mark in item.iter_markers())]
     if left_out:
