@@ -10,6 +10,7 @@ import re
 import shutil
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -57,11 +58,11 @@ html_title = f"md_magic {release}"
 html_copy_source = False
 html_static_path = ["static"]
 html_css_files = ["guide.css"]
-html_theme_options = {
-    "source_repository": "https://github.com/md-magic/md_magic/",
-    "source_branch": "main",
-    "source_directory": "docs/",
-}
+
+SOURCE = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Source"]
+PUBLISHED = not SOURCE.partition("//")[2].partition("/")[0].endswith(".invalid")
+if PUBLISHED:  # furo's links to a page's source
+    html_theme_options = {"source_repository": SOURCE, "source_branch": "main", "source_directory": "docs/"}
 
 STAND_IN = """\
 :::{note}
@@ -113,8 +114,8 @@ def adapt(_app: Sphinx, document: str, source: list[str]) -> None:
     text = PICTURE.sub(r"![\2](\3){.only-light width=\4px}\n![\2](\1){.only-dark width=\4px}", source[0])
     if document == "index":
         text = text.replace("](../notebooks/", "](tour/")
-    address = f"{html_theme_options['source_repository']}blob/main/"
-    source[0] = re.sub(r"\]\((?:\.\./)+((?:benchmarks|tests|notebooks|[A-Z]+\.md)[^)]*)\)", rf"]({address}\1)", text)
+    link = rf"[\1]({SOURCE}/blob/main/\2)" if PUBLISHED else r"\1 (`\2` of the repository)"
+    source[0] = re.sub(r"\[([^]]*)\]\((?:\.\./)+((?:benchmarks|tests|notebooks|[A-Z]+\.md)[^)]*)\)", link, text)
 
 
 class CellLexer(RegexLexer):

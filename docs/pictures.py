@@ -1,7 +1,8 @@
 """The pictures of the README and the guide, taken in a real JupyterLab: `python docs/pictures.py [NAME ...]`.
 
-Each is taken in the light and in the dark theme, as `docs/pictures/NAME-light.png` and `NAME-dark.png`. The first shows
-the README's own cells. MotherDuck is the tests' stand-in. It needs Chromium and the group `dev`, and takes a minute.
+Each is taken in the light and in the dark theme, as `docs/pictures/NAME-light.png` and `NAME-dark.png`, and a piece of it
+for the README's table as `NAME-small-light.png` and so on. The first shows the README's own cells. MotherDuck is the
+tests' stand-in. It needs Chromium and the group `dev`, and takes a minute.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 FOLDER = ROOT / "docs" / "pictures"
 MOST_BYTES = 150_000
+PATIENCE = 120
 FLIGHTS = """\
 %load_ext md_magic
 %mdsql SET threads = 1
@@ -43,7 +45,7 @@ arr_delay FROM read_csv(:path, nullstr = 'NA')
 
 
 MANY = FLIGHTS + "%mdsql CREATE TABLE many AS SELECT f.*, i FROM flights f, range(60) r(i)\n"
-STYLE = """.jp-InputPrompt, .jp-OutputPrompt, .jp-Collapser, .jp-OutputArea-promptOverlay { display: none !important }
+STYLE = """.jp-InputPrompt, .jp-OutputPrompt, .jp-Collapser, .jp-OutputArea-promptOverlay, .jp-cell-toolbar { display: none !important }
     .jp-Notebook .jp-Cell { border: none !important; outline: none !important; box-shadow: none !important;
         padding: 5px 8px !important }"""
 """Only the cells' own content: without prompts, and without the frame of the one that is active."""
@@ -65,6 +67,9 @@ class Picture(NamedTuple):
 
     most: int = 1000
     """Pixels of height, below which nothing is shown."""
+
+    piece: tuple[int, int, int] | None = None
+    """Left and top, from the first cell's corner, and the width of the piece that is in the README's table."""
 
 
 def readme_cells() -> tuple[str, ...]:
@@ -106,21 +111,24 @@ PICTURES = {
             "WHERE dest IN :coast\nGROUP BY ALL ORDER BY flights DESC",
         ),
         width=620,
+        piece=(12, 101, 345),
     ),
-    "grid": Picture(("%%mdsql --grid\nFROM flights",), last=_grid, width=760, most=330),
+    "grid": Picture(("%%mdsql --grid\nFROM flights",), last=_grid, width=850, most=272),
     "chart": Picture(
         (
             "%%mdsql --chart bar --x carrier --y flights\nSELECT carrier, count(*) AS flights\nFROM flights GROUP BY carrier",
         ),
         width=860,
+        piece=(20, 183, 730),
     ),
-    "profile": Picture(("%mdsql --profile flights",), width=760, most=330),
+    "profile": Picture(("%mdsql --profile flights",), width=760, most=330, piece=(4, 136, 630)),
     "plan": Picture(
         (
             "%%mdsql --analyze\nSELECT name, max(dep_delay) AS worst\nFROM flights JOIN airlines USING (carrier)\n"
             "GROUP BY name",
         ),
         width=760,
+        piece=(70, 152, 330),
     ),
     "progress": Picture(
         (
@@ -131,28 +139,29 @@ PICTURES = {
         setup=MANY,
         last=_progress,
         width=760,
+        piece=(2, 68, 345),
     ),
-    "sign-in": Picture(("%%mdsql md:my_db\nSELECT 42 AS answer",), last=_card, width=760),
+    "sign-in": Picture(("%%mdsql md:my_db\nSELECT 42 AS answer",), last=_card, width=760, piece=(6, 64, 345)),
 }
 
 
-def take(lab: Lab, page: Page, name: str, theme: str) -> Path:
-    """Run the cells of one picture, and write it. Raises `ValueError` where it is too large."""
+def take(lab: Lab, page: Page, name: str, theme: str) -> list[Path]:
+    """Run the cells of one picture, and write it and its piece. Raises `ValueError` where it is too large."""
     picture = PICTURES[name]
     book = Notebook(lab, page, lab.write((picture.setup, *picture.cells)))
     page.set_viewport_size({"width": picture.width, "height": 1400})
     book.command("apputils:change-theme", theme=f"JupyterLab {theme}")
-    book.run(0, 90)
+    book.run(0, PATIENCE)
     for index in range(1, len(picture.cells)):
         if "--background" in picture.cells[index - 1]:
             _job(book, index)
         else:
-            book.run(index)
+            book.run(index, PATIENCE)
     last = len(picture.cells)
     if picture.last:
         picture.last(book, last)
     else:
-        book.run(last)
+        book.run(last, PATIENCE)
         page.wait_for_timeout(500)
     page.mouse.move(5, 5)
     top, bottom = book.cell(picture.first).bounding_box(), book.cell(last).bounding_box()
@@ -162,13 +171,19 @@ def take(lab: Lab, page: Page, name: str, theme: str) -> Path:
     height = min(bottom["y"] + bottom["height"] - top["y"], picture.most)
     path = FOLDER / f"{name}-{theme.lower()}.png"
     page.screenshot(path=path, clip={"x": top["x"], "y": top["y"], "width": top["width"], "height": height})
+    taken = [path]
+    if picture.piece is not None:
+        x, y, width = top["x"] + picture.piece[0], top["y"] + picture.piece[1], picture.piece[2]
+        taken.append(FOLDER / f"{name}-small-{theme.lower()}.png")
+        page.screenshot(path=taken[-1], clip={"x": x, "y": y, "width": width, "height": width // 3})
     if picture.last in (_progress, _card):
         book.interrupt()
     book.close()
-    if path.stat().st_size > MOST_BYTES:
-        message = f"{path.name} has {path.stat().st_size:,} bytes, more than {MOST_BYTES:,}"
-        raise ValueError(message)
-    return path
+    for path in taken:
+        if path.stat().st_size > MOST_BYTES:
+            message = f"{path.name} has {path.stat().st_size:,} bytes, more than {MOST_BYTES:,}"
+            raise ValueError(message)
+    return taken
 
 
 def main() -> None:
@@ -184,8 +199,8 @@ def main() -> None:
             page.add_style_tag(content=STYLE)
             for theme in ("Light", "Dark"):
                 for name in names:
-                    path = take(lab, page, name, theme)
-                    print(f"{path.relative_to(ROOT)}  {path.stat().st_size:,} bytes")
+                    for path in take(lab, page, name, theme):
+                        print(f"{path.relative_to(ROOT)}  {path.stat().st_size:,} bytes")
         browser.close()
 
 

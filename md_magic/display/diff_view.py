@@ -116,7 +116,7 @@ def _more(diff: Diff) -> list[str]:
     differing = diff.only_here + diff.only_there + diff.changed
     cut = len(diff.compared) > _MOST_COLUMNS or differing * 2 > len(diff.examples) + diff.only_here + diff.only_there
     if diff.rows_differ and cut:
-        said.append(f"`.frame()` has all {count(differing, 'differing row')}, and all columns.")
+        said.append(f".frame() has all {count(differing, 'differing row')}, and all columns.")
     return said
 
 

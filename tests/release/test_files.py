@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -58,6 +59,39 @@ def test_the_version_is_the_same_everywhere():
         extension["version"],
     }
     assert said == {md_magic.__version__}
+
+
+def test_no_address_is_made_up():
+    """Until there is one, a placeholder in `pyproject.toml` is the only; then all others are its repository's."""
+    source = PROJECT["urls"]["Source"]
+    assert all(url.startswith(source) for url in PROJECT["urls"].values())
+    assert read_yaml("CITATION.cff").get("repository-code", source) == source
+    assert read_yaml("conda/recipe.yaml")["about"].get("homepage", source) == source
+    named = set()
+    for path in [*documents(), *ROOT.glob(".github/**/*.yml"), ROOT / "CITATION.cff", ROOT / "conda/recipe.yaml"]:
+        named |= set(re.findall(r"https?://[^\s\"'<>)`]*md[-_]magic[^\s\"'<>)`]*", path.read_text(encoding="utf-8")))
+    assert {url for url in named if not url.startswith(("https://pypi.org/", source))} == set()
+
+
+def test_a_release_is_refused_while_the_address_is_not_its_own(tmp_path):
+    """The workflow's own step is run, as GitHub would."""
+    steps = read_yaml(".github/workflows/release.yml")["jobs"]["build"]["steps"]
+    command = next(step["run"] for step in steps if "address" in step.get("name", ""))
+    github = {"GITHUB_SERVER_URL": "https://example.org", "GITHUB_REPOSITORY": "somebody/theirs"}
+
+    def run(text):
+        (tmp_path / "pyproject.toml").write_text(text, encoding="utf-8")
+        ran = subprocess.run(
+            ["bash", "-ec", command],  # noqa: S607 - as GitHub starts it
+            cwd=tmp_path,
+            env=os.environ | github,
+            check=False,
+        )
+        return ran.returncode
+
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert run(text) != 0
+    assert run(text.replace(PROJECT["urls"]["Source"], "https://example.org/somebody/theirs")) == 0
 
 
 def test_conda_and_pip_require_the_same():

@@ -27,29 +27,33 @@ def shown():
     return [[word.strip() for word in row.strip("|").split("|")] for row in rows[1].splitlines()]
 
 
+TRY, START, PYTHON, SQL, DEVELOP = (text for _, text in BLOCKS)
+
+
 def test_the_readme_has_these_blocks_and_no_others():
-    """The first installs, as `test_package.py` does with the same words; the last is what the gate runs."""
-    assert [language for language, _ in BLOCKS] == ["sh", "python", "sql", "sql", "sh", "sh"]
-    assert BLOCKS[0][1] == "pip install . jupyterlab\njupyter lab\n"
-    assert BLOCKS[5][1].rstrip().endswith(".venv/bin/python -m pytest -q")
-    assert "<!-- tests -->\n```sh\n" + BLOCKS[5][1] in README
+    """The first two install, as `test_package.py` does; the last is what the gate runs."""
+    assert [language for language, _ in BLOCKS] == ["sh", "sh", "python", "sql", "sh"]
+    assert START == "pip install . jupyterlab && jupyter lab\n"
+    assert DEVELOP.rstrip().endswith(".venv/bin/python -m pytest -q")
+    assert "<!-- tests -->\n```sh\n" + DEVELOP in README
 
 
 def test_the_two_cells_run_as_pasted(shell):
-    shell.cell(BLOCKS[1][1])
-    frame = shell.cell(BLOCKS[2][1]).value
+    shell.cell(PYTHON)
+    frame = shell.cell(SQL).value
     assert [[str(value) for value in row] for row in frame.itertuples()] == shown()
     assert list(frame.columns) == re.search(r"(?m)^\| \| (shop .*) \|$", README)[1].split(" | ")
 
 
 def test_the_cell_on_motherduck_runs(motherduck, shell, monkeypatch):
     monkeypatch.setenv("motherduck_token", motherduck.add_account("ann@example.com").token)
-    assert shell.cell(BLOCKS[3][1]).value.answer.tolist() == [42]
+    first_line = re.search(r"<code>(%%mdsql md:\w+)</code>", README)[1]
+    assert shell.cell(f"{first_line}\nSELECT 42 AS answer").value.answer.tolist() == [42]
 
 
 def test_the_command_to_try_it_shows_a_frame(shell):
     """Its installation is the one of `test_package.py`; here the cell that it runs."""
-    cell = re.search(r'--ext=md_magic -c "(.*)"', BLOCKS[4][1])[1]
+    cell = re.search(r'--ext=md_magic -c "(.*)"', TRY)[1]
     assert shell.cell(cell).value.square.tolist() == [0, 1, 4, 9, 16]
 
 
@@ -73,5 +77,16 @@ def test_each_picture_is_shown_somewhere():
     assert [path.name for path in PICTURES if path.name not in text] == []
 
 
-def test_the_readme_takes_a_screen_and_a_half():
-    assert len(README.splitlines()) < 130
+def rows(text):
+    """Return the rows of the table whose first column has no heading, by their first word."""
+    table = re.search(r"(?m)^\| \| md_magic .*\n\|[-|]+\n((?:\|.*\n)+)", text)[1]
+    return [[word.strip() for word in row.strip("|").split("|")] for row in table.splitlines()]
+
+
+def test_what_is_compared_is_what_the_guide_says():
+    whole = {row[1:2][0]: row for row in rows((ROOT / "docs" / "explanation" / "compared.md").read_text("utf-8"))}
+    short = rows(README)
+    assert len(short) > 4
+    for _, ours, *others in short:
+        said = whole[next(cell for cell in whole if cell.startswith(ours))]
+        assert all(long.startswith(cell) for cell, long in zip(others, said[2:], strict=True)), ours
