@@ -61,12 +61,13 @@ def sql(
     """Return the note on the name or SELECT at the offset *cursor* of the SQL *text*; `None` if there is none.
 
     *value* returns a description of the Python variable of a name, for parameters; *result* the names and types of the
-    columns that a query would give, without running it, as far as they are known.
+    columns that the last of some statements would give, without running them, as far as they are known.
     """
     text = as_standard(text, around.names.quoting)
-    if (query := queries.at_select(text, cursor)) and (columns := result(query)):
-        return Note("columns of this SELECT", pairs=tuple(columns))
-    if (query := queries.of_cte(text, cursor)) and (columns := result(query)):
+    earlier = queries.before(text, cursor)
+    if (query := queries.at_select(text, cursor)) and (columns := result(f"{earlier}\n{query}")):
+        return Note(f"columns of this {'query' if query[:4].lower() == 'from' else 'SELECT'}", pairs=tuple(columns))
+    if (query := queries.of_cte(text, cursor)) and (columns := result(f"{earlier}\n{query}")):
         name = query.rpartition("FROM ")[2].strip('"')
         return Note(f"common table expression {name}", pairs=tuple(columns))
     named = _at(text, cursor)

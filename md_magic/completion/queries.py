@@ -12,16 +12,20 @@ if TYPE_CHECKING:
     from md_magic.sql.tokens import Token
 
 _BEGIN = frozenset({"select", "with", "from", "values"})
+_AT = frozenset({"select", "from"})
+_TAKE_FROM = frozenset({"delete", "update", "copy"})
+"""Statements whose own FROM begins no query."""
+
 _BEFORE_QUERY = frozenset({"as", "explain", "analyze", "into", "copy", "materialized", "recursive"})
 
 
 def at_select(text: str, offset: int) -> str | None:
     """Return the query of the SELECT at *offset* of *text*, with the CTEs that it can read; `None` where there is none.
 
-    Of a UNION it is the whole: its columns are those of the first.
+    Of a UNION it is the whole: its columns are those of the first. A FROM that a query begins with counts too.
     """
     read = _statement(tokens(text)[0], offset)
-    at = next((i for i, token in enumerate(read) if token.low == "select" and token.start <= offset <= token.end), None)
+    at = next((i for i, token in enumerate(read) if token.low in _AT and token.start <= offset <= token.end), None)
     if at is None:
         return None
     opened = _opened(read, at)
@@ -29,10 +33,17 @@ def at_select(text: str, offset: int) -> str | None:
     end = _closing(read, opened[-1]) if opened else len(read)
     if begin >= len(read) or read[begin].low not in _BEGIN:
         return None
+    if read[at].low == "from" and not _is_first(read, begin, at):
+        return None
     query = text[read[begin].start : read[end - 1].end]
     outer = [level for level in _levels(read, opened) if level != begin]
     ctes = [cte for level in outer for cte in _ctes_before(text, read, level, at)]
     return _with(ctes, query)
+
+
+def before(text: str, offset: int) -> str:
+    """Return the statements of *text* that end before *offset*."""
+    return text[: max((token.end for token in tokens(text)[0] if token.text == ";" and token.end <= offset), default=0)]
 
 
 def of_cte(text: str, offset: int) -> str | None:
@@ -80,6 +91,18 @@ def _outermost(read: Sequence[Token], at: int) -> int:
         if depth == 0 and begins and token.low in _BEGIN:
             return index
     return at
+
+
+def _is_first(read: Sequence[Token], begin: int, at: int) -> bool:
+    """Return whether the query at *begin* begins with the FROM at *at*: nothing but CTEs stands between."""
+    if read[0].low in _TAKE_FROM and begin == at and not _opened(read, at):
+        return False
+    depth = 0
+    for token in read[begin:at]:
+        depth += {"(": 1, ")": -1}.get(token.text, 0)
+        if depth == 0 and token.low in _BEGIN - {"with"}:
+            return False
+    return depth == 0
 
 
 def _levels(read: Sequence[Token], opened: Sequence[int]) -> list[int]:

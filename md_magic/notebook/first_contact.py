@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import platform
+import re
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,14 +16,21 @@ from md_magic.display import host
 from md_magic.errors import OptionError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from md_magic.notebook.magics import MdsqlMagics
 
 NEXT = """\
-  %mdsql FROM range(3)   SQL on one line; %%mdsql on a cell's first line takes the SQL below it
+  %mdsql FROM range(3)   SQL on one line; on several, below %%mdsql as a cell's first line
   %mdsql --tour          the tour, a notebook that is put beside this one
   %mdsql --browse        what the database holds
   %mdsql md:             MotherDuck: signs in
   %mdsql --help          every option, and with its name an example of one"""
+
+_CLAUSES = frozenset(
+    ("select", "from", "where", "group", "order", "having", "limit", "join", "left", "union", "values")
+)
+"""Words that a line of SQL begins with, and a line of Python, but for imports, does not."""
 
 _TOUR = "quickstart.ipynb"
 
@@ -37,6 +45,22 @@ _PACKAGES = (
 def greeting(current: str) -> str:
     """Return what the magic alone says: where cells run, the *current* target, and what can be typed next."""
     return f"Cells run on {current}\nWhat to type next:\n{NEXT}"
+
+
+def hint(cell: str, error: BaseException | None, names: Sequence[str]) -> str:
+    """Return what to type where SQL on several lines stood below one percent sign, and Python read it; else nothing.
+
+    *cell* is the text with the syntax *error*; the magic is called by one of *names*.
+    """
+    if not isinstance(error, SyntaxError) or not error.lineno:
+        return ""
+    before = [line.strip() for line in cell.splitlines()[: error.lineno - 1] if line.strip()]
+    called = rf"(?:\w+\s*=\s*)?%({'|'.join(map(re.escape, names))})(?:\s|$)"
+    match = re.match(called, before[-1]) if before else None
+    wrong = cell.splitlines()[error.lineno - 1].split()
+    if match is None or not (isinstance(error, IndentationError) or (wrong and wrong[0].lower() in _CLAUSES)):
+        return ""
+    return f"SQL on several lines begins with %%{match[1]}, with two percent signs."
 
 
 def versions(magics: MdsqlMagics) -> str:

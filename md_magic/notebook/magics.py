@@ -27,7 +27,7 @@ from md_magic.sql.statement import Form
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from IPython.core.interactiveshell import InteractiveShell
+    from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
 
     from md_magic.auth.secret import Secret
     from md_magic.catalog.snapshot import Snapshot
@@ -204,6 +204,11 @@ class MdsqlMagics(Magics):
         self.cell_allows_input = bool(host.request(self.shell).get("content", {}).get("allow_stdin"))
         self.front_end.ask(self.shell)
 
+    def lead_on(self, result: ExecutionResult) -> None:
+        """Say what a cell lacked that IPython could not read as the magic's."""
+        if words := first_contact.hint(result.info.raw_cell or "", result.error_before_exec, self.names):
+            print(words)
+
     # ---- what completion asks for -----------------------------------------------------------------------------------
 
     def _names(self) -> Snapshot | None:
@@ -308,6 +313,7 @@ def load(shell: InteractiveShell) -> None:
     magics.terminal.install()
     magics.errors.install()
     shell.events.register("pre_run_cell", magics.note_cell)
+    shell.events.register("post_run_cell", magics.lead_on)
     magics.note_cell()
     magics.begin()
 
@@ -324,6 +330,7 @@ def unload(shell: InteractiveShell) -> None:
     magics.terminal.remove()
     magics.errors.remove()
     shell.events.unregister("pre_run_cell", magics.note_cell)
+    shell.events.unregister("post_run_cell", magics.lead_on)
     magics.end()
     if magics in shell.configurables:
         shell.configurables.remove(magics)

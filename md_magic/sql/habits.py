@@ -36,6 +36,10 @@ _HABITS = (
         re.compile(r"(?i)\bselect\s{1,99}top\s{1,99}\(?(\d{1,9})\b"),
         "The first rows are had with LIMIT {0} at the end, or --limit {0}",
     ),
+    (
+        re.compile(r"(?i)\A\s{0,99}help\b"),
+        "%mdsql --help lists the options, and --help NAME has an example",
+    ),
     (re.compile(r"(?im)^\s{0,99}go\s{0,99}$"), "A statement ends with a semicolon; there is no GO"),
     (re.compile(r"(?i)\A\s{0,99}(\w{1,99})\s{0,9}=\s{0,9}(?:select|from|with)\b"), _BOUND),
 )

@@ -266,6 +266,15 @@ def test_a_select_and_a_cte_show_the_columns_that_they_give(shell, tab):
     assert shown == "columns of this SELECT\n  id     BIGINT\n  total  DECIMAL(38,2)"
     cte = inspect(shell, f"%%mdsql\n{query.replace('FROM q', 'FROM |q')}")["text/plain"]
     assert cte == "common table expression q\n  id  BIGINT\n  a   DECIMAL(18,2)"
+    first = inspect(shell, "%%mdsql\nFR|OM orders SELECT order_id")["text/plain"]
+    assert first == "columns of this query\n  order_id  BIGINT"
+    made = "%%mdsql\nCREATE TABLE small AS SELECT order_id AS n FROM orders;\nSEL|ECT n + 1 AS m, * FROM small"
+    assert inspect(shell, made)["text/plain"] == "columns of this SELECT\n  m  BIGINT\n  n  BIGINT"
+    both = "%%mdsql\nCREATE OR REPLACE TABLE orders AS SELECT 'x' AS word;\nFROM orders SEL|ECT word"
+    assert inspect(shell, both)["text/plain"] == "columns of this query\n  word  VARCHAR"
+    assert inspect(shell, "%%mdsql\nSEL|ECT order_id FROM orders")["text/plain"].endswith("order_id  BIGINT")
+    with pytest.raises(KeyError):
+        inspect(shell, "%%mdsql\nUSE other;\nSEL|ECT order_id FROM orders")
     in_line = inspect(shell, "n = %mdsql --limit 3 SEL|ECT order_id FROM orders")["text/plain"]
     assert in_line == "columns of this SELECT\n  order_id  BIGINT"
     assert inspect(shell, "n = %mdsql --lim|it 3 SELECT order_id FROM orders")["text/plain"].startswith("--limit N")

@@ -91,3 +91,21 @@ def test_the_first_error_about_a_name_leads_on_where_a_person_reads_it(shell, mo
     assert of_fix("%mdsql SELEC 1") == []
     assert len(of_fix("%mdsql SELECT nme FROM (SELECT 1 AS name)")) == 1
     assert of_fix("%mdsql SELECT nme FROM (SELECT 1 AS name)") == []
+
+
+@pytest.mark.parametrize(
+    "cell", ["%mdsql SELECT 1\nFROM range(3)", "1\ndf = %mdsql SELECT 1,\n    2 AS b", "%mdsql\n\nSELECT 1"]
+)
+def test_sql_on_several_lines_below_one_percent_sign_leads_to_two(shell, cell):
+    printed = shell.cell(cell, error=True).printed
+    assert printed.splitlines()[-1] == "SQL on several lines begins with %%mdsql, with two percent signs."
+
+
+@pytest.mark.parametrize("cell", ["%mdsql SELECT 1\nx = = 1\n%mdsql 2", "x = = 1\n%mdsql SELECT 1", "%mdsql SELEC 1"])
+def test_python_that_is_wrong_is_python(shell, cell):
+    assert "percent" not in shell.cell(cell, error=True).printed
+
+
+def test_it_is_gone_with_the_extension(shell):
+    shell.cell("%unload_ext md_magic")
+    assert "percent" not in shell.cell("%mdsql SELECT 1\nFROM range(3)", error=True).printed

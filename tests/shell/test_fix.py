@@ -39,4 +39,6 @@ def test_what_is_not_sure_is_not_suggested(shell, sql):
     shell.sql("CREATE TABLE flights (carrier VARCHAR, dep_delay INTEGER)")
     shell.cell(f"%%mdsql\n{sql}", error=True)
     message = shell.cell("%mdsql --fix", error=True).message
-    assert message.startswith("--fix found no name of which it is sure in the last query that failed;")
+    assert message.startswith(
+        "--fix looks for misspelt names, and found none of which it is sure in the last query that failed."
+    )

@@ -24,6 +24,8 @@ import pytest
         ("SELECT TOP 5 * FROM t", "--limit 5"),
         ("CREATE TABLE a(b int)\nGO\nSELECT 2", "semicolon"),
         ("df = SELECT 1", "-o df"),
+        ("help", "%mdsql --help"),
+        ("HELP grid", "%mdsql --help"),
     ],
 )
 def test_a_habit_gets_one_line(shell, target, sql, words):

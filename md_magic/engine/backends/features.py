@@ -24,8 +24,8 @@ REASONS: dict[Feature, str] = {
         " MotherDuck's, `%mdsql md: --running`; `%mdsql --jobs` lists this kernel's background queries."
     ),
     "fix": (
-        "--fix found no name of which it is sure in the last query that failed; MotherDuck's model, which it asks then,"
-        " is not there on {name}."
+        "--fix looks for misspelt names, and found none of which it is sure in the last query that failed. On"
+        " MotherDuck it could ask MotherDuck's model; {name} has none."
     ),
 }
 """Why a feature is not available. The sentence about `timeout` continues one that begins with the limit."""

@@ -103,17 +103,26 @@ class Checker:
             return self._checked(sql, statements, known, known.snapshot)
 
     def columns(self, sql: str, known: Known) -> tuple[tuple[str, str], ...]:
-        """Return name and type of the columns that *sql*, one query, would give; none where that cannot be known."""
+        """Return name and type of the columns that the last statement of *sql* would give; none where not known."""
         if known.snapshot is None:
             return ()
+        effects = Effects()
         with self._lock:
             try:
-                [statement] = map(known.inline, known.syntax.split(sql, self._shadow.extract))
+                *earlier, last = known.syntax.split(sql, self._shadow.extract)
+                for each in earlier:
+                    effects.note(each)
+                if effects.is_opaque:
+                    return ()
+                statement = known.inline(last)
                 values = known.values(statement)
-                tables = self._prepare(statement, known, known.snapshot, Effects())
+                tables = self._prepare(statement, known, known.snapshot, effects)
                 return self._shadow.columns(_as_bound(statement, values), values, tables)
             except (Unknown, ValueError, duckdb.Error, MdMagicError):
                 return ()
+            finally:
+                if effects.made:
+                    self._shadow.clear()  # what the earlier statements define is not there yet
 
     def mended(self, sql: str, known: Known) -> str | None:
         """Return *sql* with each wrong name replaced by the only one that is near; `None` where that is not sure."""

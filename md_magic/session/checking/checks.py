@@ -108,7 +108,7 @@ class Checks:
         return self._checker.check(sql, known) if known is not None else Checked()
 
     def columns(self, sql: str, target: Target, variables: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-        """Return name and type of the columns that *sql*, one query, would give on *target*; none where not known."""
+        """Return name and type of the columns that the last of *sql* would give on *target*; none where not known."""
         known = self._known(target, variables, frozenset(), None)
         return self._checker.columns(sql, known) if known is not None else ()
 

@@ -30,12 +30,36 @@ from md_magic.completion import queries
         ),
         ("SELECT a UNION |SELECT b", "SELECT a UNION SELECT b"),
         ("SELECT |a FROM t", None),
-        ("FROM t", None),
+        ("SELECT a |FROM t", None),
+        ("|FROM t", "FROM t"),
+        ("FROM t |SELECT a", "FROM t SELECT a"),
+        ("|FROM t SELECT a WHERE b", "FROM t SELECT a WHERE b"),
+        ("WITH q AS (SELECT 1 AS a) |FROM q", "WITH q AS (SELECT 1 AS a) FROM q"),
+        ("WITH q AS (|FROM t) FROM q", "FROM t"),
+        ("SELECT * FROM (|FROM t)", "FROM t"),
+        ("INSERT INTO t (a) |FROM u", "FROM u"),
+        ("CREATE TABLE n AS |FROM u", "FROM u"),
+        ("DELETE |FROM t", None),
+        ("UPDATE t SET a = 1 |FROM u", None),
+        ("COPY t |FROM 'f.csv'", None),
+        ("SELECT extract(year |FROM d) FROM t", None),
         ("", None),
     ],
 )
 def test_the_query_of_a_select(text, query):
     assert queries.at_select(text.replace("|", ""), text.index("|") if "|" in text else 0) == query
+
+
+@pytest.mark.parametrize(
+    ("text", "earlier"),
+    [
+        ("SELECT a", ""),
+        ("CREATE TABLE t (a INT); SELECT |a", "CREATE TABLE t (a INT);"),
+        ("SELECT ';'; |", "SELECT ';';"),
+    ],
+)
+def test_what_stands_before_a_statement(text, earlier):
+    assert queries.before(text.replace("|", ""), text.index("|") if "|" in text else 0) == earlier
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_only_what_the_database_refused_is_kept(session):
     with pytest.raises(OptionError, match="none has failed"):
         session.platform.ask_consent()
     failed(session, "SELECT nope")
-    with pytest.raises(StatementError, match="found no name of which it is sure"):
+    with pytest.raises(StatementError, match="found none of which it is sure"):
         session.platform.ask_consent()
 
 
