@@ -121,6 +121,15 @@ def test_use_says_which_table_is_meant(cells, other):
     cells.sql("USE lab")
 
 
+@pytest.mark.parametrize("database", ["mariadb"], indirect=True)
+def test_the_system_schema_in_use_is_listed(cells):
+    assert "user" not in [name for _, name, _ in listed(cells)]
+    cells.sql("USE mysql")
+    assert ["mysql", "user"] in [[schema, name] for schema, name, _ in listed(cells)]
+    assert "Host" in [name for name, _ in described(cells, "user")]
+    cells.sql("USE lab")
+
+
 @pytest.mark.parametrize("name", ["a.b", "Mixed Case", "select", 'q"u`o', "a%b", ":x"])
 def test_a_quoted_name_is_listed_and_described(cells, name):
     quoting = cells.magics.session.use().backend.syntax.quoting

@@ -463,3 +463,13 @@ def test_a_driver_that_cannot_cancel_is_stopped_from_beside(ip, postgresql_uri):
     failed = shell.sql("SELECT pg_sleep(30)", "--timeout 0.3", error=True)
     assert isinstance(failed.error, QueryTimeout)
     assert shell.sql("SELECT a FROM mine").value["a"].tolist() == [1]
+
+
+def test_an_error_in_a_transaction_says_that_it_has_failed(shell):
+    note = "Your transaction has failed: end it with ROLLBACK."
+    shell.sql("BEGIN")
+    for query in ("SELECT 1 / 0", "SELECT 1"):
+        failed = shell.sql(query, error=True)
+        assert note in failed.printed
+    shell.sql("ROLLBACK")
+    assert note not in shell.sql("SELECT 1 / 0", error=True).printed

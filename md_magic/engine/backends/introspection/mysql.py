@@ -15,17 +15,20 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _SYSTEM = "('information_schema', 'mysql', 'performance_schema', 'sys')"
+_HIDDEN = f"(table_schema IN {_SYSTEM} AND NOT coalesce(table_schema = database(), false))"
+"""Whether a table is the system's, and not of the database in use."""
+
 _TABLES = f"""
 SELECT table_schema, table_name, CASE WHEN table_type LIKE '%VIEW%' THEN 'view' ELSE 'table' END,
        table_type = 'TEMPORARY',
-       CASE WHEN table_type LIKE '%VIEW%' THEN '' ELSE table_comment END, table_schema IN {_SYSTEM}
+       CASE WHEN table_type LIKE '%VIEW%' THEN '' ELSE table_comment END, {_HIDDEN}
 FROM information_schema.tables
-WHERE (:internal OR table_schema NOT IN {_SYSTEM}) AND table_type <> 'SEQUENCE'
+WHERE (:internal OR NOT {_HIDDEN}) AND table_type <> 'SEQUENCE'
 ORDER BY NOT coalesce(table_schema = database(), false), 1, 2
 """  # noqa: S608 - a constant
 _COLUMNS = f"""
 SELECT table_schema, table_name, column_name, column_type, is_nullable = 'YES', column_default, column_comment
-FROM information_schema.columns WHERE table_schema NOT IN {_SYSTEM} ORDER BY 1, 2, ordinal_position
+FROM information_schema.columns WHERE NOT {_HIDDEN} ORDER BY 1, 2, ordinal_position
 """  # noqa: S608 - a constant
 _BUILT_IN = "SELECT lower(function) FROM information_schema.sql_functions"
 _ROUTINES = """

@@ -27,6 +27,7 @@ from md_magic.sql.syntax import kinds
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from md_magic.auth.diagnosis import Diagnosis
     from md_magic.engine.backends.features import Feature
     from md_magic.engine.cancellation import Execution
     from md_magic.engine.plans.plan import Plan
@@ -300,6 +301,11 @@ class PostgreSQLBackend(ServerBackend):
         before = getattr(cause, "lines_before", 0)
         text = _LINE.sub(lambda match: f"LINE {int(match[1]) - before}: ", super().error_text(cause))
         return _ROW.sub("", text)
+
+    def hint(self, statement: Statement, cause: BaseException, text: str, diagnosis: Diagnosis | None) -> str:  # noqa: ARG002 - see base
+        """Return how to end the user's transaction, which has failed by *cause* or earlier."""
+        failed = self._driver is not None and self._driver.has_failed()
+        return "Your transaction has failed: end it with ROLLBACK." if failed else ""
 
     def was_stopped(self, cause: BaseException | None) -> bool:
         """Whether *cause* is the server's error for a statement that was stopped."""
