@@ -149,12 +149,12 @@ def test_a_notebook_of_jupyter_gets_a_line_and_keeps_a_status(
     seen = []
     request = kernel.client.execute(f"%%mdsql --timeout 20\n{LONG['join'][1]}", allow_stdin=True, stop_on_error=False)
     while "comm_msg" not in seen or "display_data" not in seen:
-        message = kernel.client.get_iopub_msg(timeout=30)
+        message = kernel.client.get_iopub_msg(timeout=60)
         seen.append(message["msg_type"])
         if message["msg_type"] == "comm_open" and message["content"]["data"]["state"].get("_esm"):
             comm = message["content"]["comm_id"]
     kernel.client.control_channel.send(kernel.client.session.msg("create_subshell_request", {}))
-    subshell = kernel.client.get_control_msg(timeout=10)["content"]["subshell_id"]
+    subshell = kernel.client.get_control_msg(timeout=60)["content"]["subshell_id"]
     click = kernel.client.session.msg(
         "comm_msg", {"comm_id": comm, "data": {"method": "custom", "content": {"type": "cancel"}}}
     )

@@ -71,7 +71,7 @@ def test_a_failed_cell_fails_a_notebook_run(cell: str, tmp_path: Path) -> None:
     notebook = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell("%load_ext md_magic"), nbformat.v4.new_code_cell(cell)]
     )
-    client = NotebookClient(notebook, timeout=60, kernel_name=KERNEL, resources={"metadata": {"path": str(tmp_path)}})
+    client = NotebookClient(notebook, timeout=300, kernel_name=KERNEL, resources={"metadata": {"path": str(tmp_path)}})
     with pytest.raises(CellExecutionError) as caught:
         client.execute()
     assert caught.value.ename in {"StatementError", "ParameterError", "TargetError", "OptionError"}

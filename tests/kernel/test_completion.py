@@ -73,7 +73,7 @@ def test_while_a_query_runs_a_subshell_is_answered(start_kernel: Callable[[], Ke
     until(kernel, "%%mdsql\nSELECT | FROM mine", "note")
     made = kernel.client.session.msg("create_subshell_request")
     kernel.client.control_channel.send(made)
-    reply = kernel.client.get_control_msg(timeout=30)
+    reply = kernel.client.get_control_msg(timeout=60)
     if reply["content"].get("status") != "ok":
         pytest.skip("This ipykernel has no subshells.")
     running = kernel.begin("%%mdsql\nSELECT sum(hash(a.i, b.i) % 7) FROM range(1_000_000) a(i), range(1_000_000) b(i)")

@@ -118,7 +118,7 @@ def test_a_notebook_that_nobody_watches_holds_the_last_state(kernel: Kernel, tmp
         "other.exception()",
     ]
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
-    NotebookClient(book, timeout=60, kernel_name=KERNEL, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    NotebookClient(book, timeout=300, kernel_name=KERNEL, resources={"metadata": {"path": str(tmp_path)}}).execute()
     assert "done" in json.dumps(book.cells[2].outputs)
     assert "failed after" in json.dumps(book.cells[5].outputs)
     assert "widget" not in json.dumps(book.cells)

@@ -130,7 +130,7 @@ class Front:
         self.client.wait_for_ready(timeout=60)
         self.published: list[dict[str, Any]] = []
         self.client.control_channel.send(self.client.session.msg("create_subshell_request"))
-        self.subshell = self.client.get_control_msg(timeout=10)["content"]["subshell_id"]
+        self.subshell = self.client.get_control_msg(timeout=60)["content"]["subshell_id"]
 
     def close(self) -> None:
         self.client.stop_channels()
@@ -321,7 +321,7 @@ def test_without_a_person_a_missing_token_fails_at_once(
     notebook = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell(source) for source in ("%load_ext md_magic", cell)]
     )
-    client = NotebookClient(notebook, timeout=20, kernel_name=KERNEL, resources={"metadata": {"path": str(tmp_path)}})
+    client = NotebookClient(notebook, timeout=300, kernel_name=KERNEL, resources={"metadata": {"path": str(tmp_path)}})
     with pytest.raises(CellExecutionError, match="No MotherDuck token was found"):
         client.execute(env=environ)
     (output,) = notebook.cells[1].outputs

@@ -245,7 +245,7 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
 def test_a_script_with_a_token_in_its_environment(motherduck: Service, ann: Account) -> None:
     env = environment(motherduck.folder, motherduck_token=ann.token)
     ran = subprocess.run(
-        [sys.executable, "-c", SCRIPT], env=env, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", SCRIPT], env=env, capture_output=True, text=True, timeout=300, check=False
     )
     assert (ran.stdout, ran.stderr) == ("ann@example.com\n42\n", "")
 
@@ -257,7 +257,7 @@ def test_a_script_without_a_person_is_told_the_ways(motherduck: Service) -> None
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert ran.returncode == 1
@@ -286,7 +286,7 @@ def test_a_script_in_a_terminal_prints_link_and_code_beside_its_output(
     ):
         approve = threading.Thread(target=lambda: motherduck.approve(motherduck.wait_for_login(50), ann.email))
         approve.start()
-        output, _ = script.communicate(timeout=100)
+        output, _ = script.communicate(timeout=300)
         approve.join(30)
     os.close(ours)
     os.close(terminal)

@@ -47,7 +47,7 @@ def _own_session(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def python(program: str, *, stdin: int = subprocess.DEVNULL) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", program], stdin=stdin, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", program], stdin=stdin, capture_output=True, text=True, timeout=300, check=False
     )
 
 
@@ -313,7 +313,7 @@ def test_ctrl_c_stops_the_query_of_a_script() -> None:
         assert script.stdout.readline() == "begun\n"
         time.sleep(0.5)
         script.send_signal(signal.SIGINT)
-        assert script.communicate(timeout=60)[0] == "QueryInterrupted 1\n"
+        assert script.communicate(timeout=300)[0] == "QueryInterrupted 1\n"
 
 
 def test_a_script_that_fails_ends_with_our_error() -> None:

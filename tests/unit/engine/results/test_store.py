@@ -399,6 +399,6 @@ print(os.path.isdir(store._folder), store.page(View(), first=0, count=1, left=0,
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 def test_the_end_of_a_forked_child_leaves_its_parents_folder():
     ran = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", FORKS], check=True, capture_output=True, text=True, timeout=60
+        [sys.executable, "-W", "ignore", "-c", FORKS], check=True, capture_output=True, text=True, timeout=300
     )
     assert ran.stdout == "True [('7',)]\n"
