@@ -201,8 +201,8 @@ class Platform:
         secrets = [*database.secrets, *tokens_in(sql)]
         self._failure = Failure(database.target, scrub(sql, secrets), scrub(str(error), secrets))
 
-    def repair_by_names(self, mend: Callable[[str, Target], str | None]) -> Repair | None:
-        """Return the query that failed last as *mend* makes it, given its target.
+    def repair_by_names(self, mend: Callable[[str, Target, str], str | None]) -> Repair | None:
+        """Return the query that failed last as *mend* makes it, given its target and the error's text.
 
         `None` where that is not sure, and where the database has a model to ask.
         """
@@ -210,7 +210,7 @@ class Platform:
         database = self._pool.find(failure.target) if failure is not None else None
         if failure is None or (database is not None and not database.backend.why_not("fix")):
             return None
-        mended = mend(failure.sql, failure.target)
+        mended = mend(failure.sql, failure.target, failure.error)
         return Repair(failure.sql, mended, by_model=False) if mended is not None else None
 
     def check_repairs(self) -> Failure:

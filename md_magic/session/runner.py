@@ -23,7 +23,7 @@ from md_magic.errors import (
     SignInError,
     StatementError,
 )
-from md_magic.session import explain, parameters, upload
+from md_magic.session import explain, meant, parameters, upload
 from md_magic.session import profile as profiles
 from md_magic.session.background.job import Task
 
@@ -135,7 +135,9 @@ class Runner:
             for statement, bound in zip(statements, values, strict=True):
                 execution.begin_statement(statement.number, statement.of)
                 wanted = every or statement.number == statement.of
-                yield self._run_one(database, statement, bound, tables, spec if wanted else DISCARDED)
+                with self._explaining(database, statement, variables):
+                    outcome = self._run_one(database, statement, bound, tables, spec if wanted else DISCARDED)
+                yield outcome
 
     def task(
         self,
@@ -174,7 +176,10 @@ class Runner:
             database, statements = self._read(database, execution, sql)
             for statement in statements[-1:]:
                 values = parameters.values(statement, given)
-                with self._running_statement(database, statement, _scannable(database, variables), nothing_ran=True):
+                with (
+                    self._explaining(database, statement, variables),
+                    self._running_statement(database, statement, _scannable(database, variables), nothing_ran=True),
+                ):
                     columns = execute.describe(database, statement, values)
         return listing.frame(columns, ["column", "type"])
 
@@ -264,7 +269,11 @@ class Runner:
             last = needed[-1]
             execution.begin_statement(last.number, last.of)
             history = self._history.running(last.text, execution) if run_others else contextlib.nullcontext()
-            with history, self._running_statement(database, last, tables, nothing_ran=len(needed) == 1):
+            with (
+                history,
+                self._explaining(database, last, variables),
+                self._running_statement(database, last, tables, nothing_ran=len(needed) == 1),
+            ):
                 return ask(database, last, values[-1])
 
     def _run_one(
@@ -282,6 +291,16 @@ class Runner:
         ):
             running.outcome = execute.run(database, statement, values, spec)
             return running.outcome
+
+    @contextlib.contextmanager
+    def _explaining(self, database: Database, statement: Statement, variables: Mapping[str, Any]) -> Iterator[None]:
+        """Within the block, an error about an unknown name of *statement* says what may be meant."""
+        try:
+            yield
+        except StatementError as error:
+            if hint := meant.hint(database, statement, error, variables, self._reader.names):
+                error.add_note(f"\n{hint}")
+            raise
 
     @contextlib.contextmanager
     def _running_statement(

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from md_magic.engine import driver_errors
 
 if TYPE_CHECKING:
+    import re
+    from collections.abc import Sequence
+
     from md_magic.auth.diagnosis import Diagnosis
     from md_magic.sql.statement import Statement
 
 
+class UnknownName(NamedTuple):
+    """A name that a database does not know."""
+
+    kind: Literal["table", "column"]
+    name: str
+
+
 class Faults:
     """Reads the errors of a driver."""
+
+    unknown_tables: Sequence[re.Pattern[str]] = ()
+    """How the database says that it does not know a table, the group `name`; none where it suggests names itself."""
+
+    unknown_columns: Sequence[re.Pattern[str]] = ()
+    """The same of a column."""
 
     def error_text(self, cause: BaseException) -> str:
         """Return the message of *cause*, a driver's exception, without rows of the user's data."""
@@ -35,6 +51,15 @@ class Faults:
     ) -> str:
         """Return a hint about *cause*, the error of *statement*, whose *text* is scrubbed; empty if there is none."""
         return ""
+
+    def unknown_name(self, text: str) -> UnknownName | None:
+        """Return the name that the database does not know, as *text*, its error, says; `None` where it says other."""
+        kinds: tuple[tuple[Literal["table", "column"], Sequence[re.Pattern[str]]], ...] = (
+            ("table", self.unknown_tables),
+            ("column", self.unknown_columns),
+        )
+        matches = ((kind, pattern.search(text)) for kind, patterns in kinds for pattern in patterns)
+        return next((UnknownName(kind, match["name"]) for kind, match in matches if match is not None), None)
 
     def answers(self, cause: BaseException | None) -> bool:  # noqa: ARG002 - a service's looks at it
         """Whether *cause*, the error of a failed `probe`, proves that the service works."""

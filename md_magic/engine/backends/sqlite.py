@@ -57,6 +57,11 @@ class SQLiteBackend(Backend):
 
     binding = SQLiteBinding()
     introspection = SQLiteIntrospection
+    unknown_tables = (re.compile(r"\Ano such table: (?:[^.]+\.)?(?P<name>.+)"),)
+    unknown_columns = (
+        re.compile(r"\Ano such column: (?:[^.]+\.)*(?P<name>.+)"),
+        re.compile(r"\Atable .+ has no column named (?P<name>.+)"),
+    )
     reads_plans = True
     explain_words = "EXPLAIN QUERY PLAN"
     _plain_pool_class = NullPool  # a pooled connection to shared memory belongs to one thread

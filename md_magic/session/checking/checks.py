@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from md_magic.engine import backends
 from md_magic.errors import ParameterError
-from md_magic.session import parameters
+from md_magic.session import meant, parameters
 from md_magic.session.checking.check import Checked, Checker
 from md_magic.session.checking.known import Known
 from md_magic.sql import syntax
@@ -112,11 +112,15 @@ class Checks:
         known = self._known(target, variables, frozenset(), None)
         return self._checker.columns(sql, known) if known is not None else ()
 
-    def mended(self, sql: str, target: Target, variables: Mapping[str, Any]) -> str | None:
+    def mended(self, sql: str, target: Target, error: str, variables: Mapping[str, Any]) -> str | None:
         """Return *sql* with each name that is wrong replaced by the one that is near; `None` where that is not sure.
 
-        Nothing is run. What is returned has no mistake that is known.
+        Nothing is run. What is returned has no mistake that is known. A database that is not DuckDB tells of one name,
+        in its *error*.
         """
+        database = self._pool.find(target)
+        if database is not None and not backends.of(target).binds_like_duckdb:
+            return meant.mended(database, sql, error, self._reader.names)
         deadline = time.monotonic() + _PATIENCE
         known = self._known(target, variables, frozenset(), None)
         while known is not None and known.is_pending and time.monotonic() < deadline:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from md_magic.sql.inline import InsertionPoint
     from md_magic.sql.quoting import Quoting
     from md_magic.sql.statement import Statement
+    from md_magic.sql.tokens import Token
 
     Parse = Callable[[str], Any]
     """A connection's own parser: it raises the driver's error for a text that it does not accept."""
@@ -91,6 +92,10 @@ class Syntax(ABC):
     @abstractmethod
     def split(self, sql: str, parse: Parse | None = None) -> list[Statement]:
         """Split *sql* into statements and find their parameters; *parse* is the connection's parser, if it has one."""
+
+    @abstractmethod
+    def tokens(self, text: str) -> list[Token]:
+        """Return the tokens of *text*, without comments."""
 
     @abstractmethod
     def without_semicolon(self, text: str) -> str:

@@ -51,6 +51,10 @@ class DuckDBSyntax(Syntax):
         """Split *sql* as *parse*, a connection's `extract_statements`, reads it. Raises what DuckDB raises."""
         return split.statements(sql, parse or parser.extract)
 
+    def tokens(self, text: str) -> list[Token]:
+        """Return the tokens of *text*, as DuckDB's tokenizer reads them."""
+        return tokens(text)[0]
+
     def without_semicolon(self, text: str) -> str:
         """Return *text*, one statement, without the semicolons at its end and what stands after them."""
         return split.without_semicolon(text)

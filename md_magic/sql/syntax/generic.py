@@ -84,6 +84,10 @@ class GenericSyntax(Syntax):
                 line=line,
             )
 
+    def tokens(self, text: str) -> list[Token]:
+        """Return the tokens of *text*, without comments. Raises `StatementError` for a string without its end."""
+        return self._lexicon.tokens(text)
+
     def without_semicolon(self, text: str) -> str:
         """Return *text* without the semicolons at its end and what stands after them."""
         tokens, end = self._lexicon.tokens(text), len(text)

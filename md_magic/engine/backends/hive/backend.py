@@ -63,6 +63,7 @@ class HiveBackend(Backend):
 
     binding = HiveBinding()
     introspection = HiveIntrospection
+    unknown_tables = (re.compile(r"The table or view (?:`[^`]+`\.)*`(?P<name>[^`]+)` cannot be found"),)
     explain_words = "EXPLAIN"
     plan_column = "plan"
     _connect_arguments: ClassVar[Mapping[str, object]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import select
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,8 @@ class MySQLBackend(ServerBackend):
 
     binding = MySQLBinding()
     introspection = MySQLCatalog
+    unknown_tables = (re.compile(r"\ATable '(?:[^']+\.)?(?P<name>[^'.]+)' doesn't exist"),)
+    unknown_columns = (re.compile(r"\AUnknown column '(?:[^']+\.)?(?P<name>[^'.]+)' in "),)
     reads_plans = True
     explain_words = "EXPLAIN FORMAT=JSON"
     analyze_words = "EXPLAIN ANALYZE"

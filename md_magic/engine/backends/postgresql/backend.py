@@ -59,6 +59,10 @@ class PostgreSQLBackend(ServerBackend):
 
     binding = PostgreSQLBinding()
     introspection = PostgreSQLCatalog
+    unknown_tables = (re.compile(r'\Arelation "(?:[^"]+\.)?(?P<name>[^".]+)" does not exist'),)
+    unknown_columns = (  # it suggests one itself in a query, and none where a change names its columns
+        re.compile(r'(?s)\Acolumn "?(?:[^"\s]+\.)?(?P<name>[^"\s.]+)"? (?:of relation \S+ )?does not exist(?!.*HINT:)'),
+    )
     plan_column = "QUERY PLAN"
     digests = PostgreSQLDigests()
     reads_plans = True
