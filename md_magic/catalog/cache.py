@@ -58,7 +58,7 @@ _SURE_AGE = 60.0
 """Seconds after which others may have changed a database that is not in this process: see `settled`."""
 
 _DOUBTED_AGE = 5.0
-"""The same where a mistake is about to be marked."""
+"""The same where a mistake is about to be marked, and the seconds until a read that failed is tried again."""
 
 _FUNCTIONS_AGE = 30.0
 _STEP_BACK = 0.5
@@ -177,7 +177,8 @@ class CatalogCache:
         self.snapshot()
         worker = self._worker
         with worker.condition:
-            if not self._is_local and time.monotonic() - self._taken_at > _SURE_AGE:
+            sure = _DOUBTED_AGE if self._failed else float("inf") if self._is_local else _SURE_AGE
+            if time.monotonic() - self._taken_at > sure:
                 worker.is_stale = True
                 worker.wake(hurry=False)
             may_read = worker.may_read and not (self._is_profiled or self._database.target.variable)

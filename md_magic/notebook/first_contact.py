@@ -18,6 +18,8 @@ from md_magic.errors import OptionError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from IPython.core.interactiveshell import ExecutionResult
+
     from md_magic.notebook.magics import MdsqlMagics
 
 NEXT = """\
@@ -47,12 +49,13 @@ def greeting(current: str) -> str:
     return f"Cells run on {current}\nWhat to type next:\n{NEXT}"
 
 
-def hint(cell: str, error: BaseException | None, names: Sequence[str]) -> str:
+def hint(result: ExecutionResult, names: Sequence[str]) -> str:
     """Return what to type where SQL on several lines stood below one percent sign, and Python read it; else nothing.
 
-    *cell* is the text with the syntax *error*; the magic is called by one of *names*.
+    *result* is what became of a cell; the magic is called by one of *names*.
     """
-    if not isinstance(error, SyntaxError) or not error.lineno:
+    error, cell = result.error_before_exec, result.info.raw_cell if result.info is not None else None
+    if not isinstance(error, SyntaxError) or not error.lineno or not cell:
         return ""
     before = [line.strip() for line in cell.splitlines()[: error.lineno - 1] if line.strip()]
     called = rf"(?:\w+\s*=\s*)?%({'|'.join(map(re.escape, names))})(?:\s|$)"

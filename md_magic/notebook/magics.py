@@ -206,8 +206,7 @@ class MdsqlMagics(Magics):
 
     def lead_on(self, result: ExecutionResult) -> None:
         """Say what a cell lacked that IPython could not read as the magic's."""
-        typed = result.info.raw_cell if result.info else ""
-        if words := first_contact.hint(typed or "", result.error_before_exec, self.names):
+        if words := first_contact.hint(result, self.names):
             print(words)
 
     # ---- what completion asks for -----------------------------------------------------------------------------------

@@ -372,7 +372,7 @@ class Connection:
         if _PRINT_TOKEN.search(sql):
             return self._print_token(sql)
         sql = re.sub(r"current_setting\('motherduck_token'\)", f"'{token}'", sql, flags=re.IGNORECASE)
-        settings = f"(FROM duckdb_settings() SELECT name, value UNION ALL SELECT 'motherduck_token', '{token}')"
+        settings = f"(FROM duckdb_settings() UNION ALL BY NAME SELECT 'motherduck_token' AS name, '{token}' AS value)"
         sql = re.sub(r"(?<=FROM )duckdb_settings\(\)(?! WHERE scope)", settings, sql, flags=re.IGNORECASE)
         missing = self._service.mood.missing
         for name, rows in (

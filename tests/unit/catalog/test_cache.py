@@ -269,6 +269,29 @@ def test_a_failed_transaction_leaves_what_is_known(run, session):
     run("ROLLBACK")
 
 
+def test_a_read_that_failed_is_tried_again(run, session, monkeypatch):
+    database = run("CREATE TABLE t (i INT)")
+    catalog = CatalogCache(database)
+    until(catalog.settled)
+    failures = []
+
+    def fail_once(snapshot, introspection):
+        if not failures:
+            failures.append(duckdb.IOException("a moment without a network"))
+            raise failures[0]
+        return real(snapshot, introspection)
+
+    real = reading.with_functions
+    monkeypatch.setattr(reading, "with_functions", fail_once)
+    monkeypatch.setattr(cache, "_DOUBTED_AGE", 0.2)
+    catalog._worker.is_stale = catalog._functions_are_stale = True
+    catalog._worker.wake(hurry=True)
+    until(lambda: failures and not catalog._worker.is_reading)
+    assert catalog.settled() is None
+    until(catalog.settled)
+    catalog.close()
+
+
 def test_a_connection_that_the_user_has_closed(session):
     native = duckdb.connect()
     session.use_object("con", native)
