@@ -269,7 +269,7 @@ def test_a_failed_transaction_leaves_what_is_known(run, session):
     run("ROLLBACK")
 
 
-def test_a_read_that_failed_is_tried_again(run, session, monkeypatch):
+def test_a_read_that_failed_is_tried_again(run, monkeypatch):
     database = run("CREATE TABLE t (i INT)")
     catalog = CatalogCache(database)
     until(catalog.settled)
