@@ -294,6 +294,7 @@ def test_a_target_that_is_cut_at_a_blank_opens_nothing(line, cell):
         ("--profile duckdb:///a.db main.t", None),
         ("md: SELECT 1", None),
         ("postgresql://localhost/db DO", "$$ $$"),
+        ("postgresql://localhost/db \\d flights", None),  # psql's: a hint says what to write
     ],
 )
 def test_what_follows_a_target_may_be_sql(line, cell):
