@@ -130,10 +130,14 @@ def is_control(value: object) -> bool:
     return _is_widget(type(value))
 
 
+def _is_column(kind: type) -> bool:
+    """Whether it is pandas.Series, polars.Series or pyarrow.ChunkedArray, which stream too, and are no tables."""
+    return hasattr(kind, "__arrow_c_stream__") and (hasattr(kind, "dtype") or hasattr(kind, "chunks"))
+
+
 def _is_table(kind: type) -> bool:
     if hasattr(kind, "__arrow_c_stream__"):
-        # a column (pandas.Series, polars.Series, pyarrow.ChunkedArray) streams too, and is not a table
-        return not (hasattr(kind, "dtype") or hasattr(kind, "chunks"))
+        return not _is_column(kind)
     package = _NATIVE_TABLES.get(kind.__name__)
     return package is not None and kind.__module__.startswith(f"{package}.")
 
@@ -292,6 +296,15 @@ def unreadable(variables: Mapping[str, Any], dtype: str | None) -> str:
                     f"The column {column!r} of {name} is of {shown}, which DuckDB does not read. Run"
                     f" {way.format(name=name, column=column)}, or leave the column out."
                 )
+    return ""
+
+
+def a_column(variables: Mapping[str, Any]) -> str:
+    """Return which of *variables* is a column where a table is needed, and what to do; empty where none is."""
+    for name, value in variables.items():
+        if _is_column(type(value)):
+            way = f"{name}.to_frame()" if hasattr(value, "to_frame") else f"pyarrow.table({{{name!r}: {name}}})"
+            return f"{name} is a {type(value).__name__}: one column, and no table. Run {name} = {way}."
     return ""
 
 

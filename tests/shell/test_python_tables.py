@@ -277,3 +277,15 @@ def test_an_error_of_somebodys_own_stream_is_one_line(shell):
     assert failed.message.endswith("the file is gone")
     shell.variables["x"] = Fails()
     assert shell.sql("FROM x", error=True).message == "RuntimeError: no stream today"
+
+
+@pytest.mark.parametrize(
+    "make", [pd.Series, pl.Series, lambda values: pa.chunked_array([values])], ids=["pandas", "polars", "arrow"]
+)
+def test_a_column_says_how_it_becomes_a_table(shell, make):
+    shell.variables["x"] = make([1, 2])
+    printed = shell.sql("FROM x", error=True).printed
+    assert "x is a " in printed
+    assert "one column, and no table" in printed
+    shell.cell(printed.rpartition("Run ")[2].strip().removesuffix(".").replace("pyarrow", "__import__('pyarrow')"))
+    assert shell.sql("FROM x").value.iloc[:, 0].tolist() == [1, 2]

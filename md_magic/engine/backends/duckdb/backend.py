@@ -66,6 +66,7 @@ _STACK, _ADDRESS = "Stack Trace:", re.compile(r"\b0x[\da-fA-F]+")
 
 _FOUND_ON = re.compile(r' found on line "<%%mdsql>:\d+"')
 _WORD = re.compile(r"\w+")
+_NO_TABLE_OF_COLUMNS = re.compile(r"describes non-struct type|must have at least one column")
 _NOT_READ = re.compile(r"Data type '([^\n]{1,500})' not recognized|Unable to cast Python instance")
 _NO_TABLE = re.compile(
     r"\ACatalog Error: Table with name (?P<name>[^\n]*?) does not exist!"
@@ -222,10 +223,12 @@ class DuckDBBackend(DuckDBConnection):
 
     def hint(self, statement: Statement, cause: BaseException, text: str, diagnosis: Diagnosis | None) -> str:  # noqa: ARG002 - see base
         """Return a hint about an unexpected interrupt, or about a type that pandas or DuckDB lacks."""
+        frames, words = self.dbapi.frames, _WORD.findall(statement.text)
+        named = {name: frames[name] for name in words if name in frames}  # none where a view names them
         if unread := _NOT_READ.search(text):
-            frames, words = self.dbapi.frames, _WORD.findall(statement.text)
-            named = {name: frames[name] for name in words if name in frames}  # none where a view names them
             return variables.unreadable(named or frames, unread[1])
+        if _NO_TABLE_OF_COLUMNS.search(text) and (a_column := variables.a_column(named)):
+            return a_column
         if _NO_PANDAS.search(text):
             return _NO_PANDAS_HINT
         if _NO_EXCEL in text:
