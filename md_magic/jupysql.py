@@ -16,7 +16,7 @@ _OF_JUPYSQL = {
         "--config NAME opens DuckDB with the settings of a dict variable; elsewhere --engine NAME runs on an Engine"
     ),
     ("-s", "--section"): "@NAME is a target of the setting targets: %config MdsqlMagics.targets = {'NAME': 'URI'}",
-    ("-i", "--interact"): "write :name in the SQL, in a function that ipywidgets.interact calls",
+    ("-i", "--interact"): "--live runs the cell again when a control of ipywidgets that :NAME binds changes",
     ("--displaycon",): "--connections lists what is open, and --quiet has no status line",
 }
 COUNTERPARTS = {flag: counterpart for flags, counterpart in _OF_JUPYSQL.items() for flag in flags}

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Asker, markAt, nextMark } from "../../md_magic/labextension/md-magic/static/check.js";
+import { Asker, markAt, nextMark, pauseAfter } from "../../md_magic/labextension/md-magic/static/check.js";
 
 const MARKS = [
   { from: 10, to: 14, message: "a", names: [] },
@@ -110,4 +110,11 @@ test("a comm is opened once it has its subshell: what is sent before waits for t
   start();
   await until(() => order.length === 3);
   assert.deepEqual(order, ["started", "open", "send"]);
+});
+
+test("a catalog that is being read is asked for soon, and then less and less often, for a minute", () => {
+  const pauses = Array.from({ length: 20 }, (_, tries) => pauseAfter(tries));
+  assert.equal(pauses[0], 300);
+  assert.ok(pauses.every((pause, at) => at === 0 || pause > pauses[at - 1]));
+  assert.ok(pauses.reduce((sum, pause) => sum + pause) > 60_000);
 });

@@ -214,7 +214,10 @@ def test_every_option_can_be_given(option):
     ("line", "counterpart"),
     [
         ("--with recent FROM recent", "Here a saved query needs none: write its name in FROM."),
-        ("--interact x SELECT :x", "Here write :name in the SQL, in a function that ipywidgets.interact calls."),
+        (
+            "--interact x SELECT :x",
+            "Here --live runs the cell again when a control of ipywidgets that :NAME binds changes.",
+        ),
         ("--persist df", "Here --to TABLE --frame NAME writes a DataFrame variable."),
         ("--persist-replace df", "Here --to TABLE --frame NAME --replace writes a DataFrame variable."),
         ("--section=prod", "Here @NAME is a target of the setting targets"),

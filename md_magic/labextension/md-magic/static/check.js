@@ -5,7 +5,7 @@ const TARGET = "md_magic.check";
 const PAUSE = 500; // milliseconds after the last key
 const AFTER_A_CELL = 150; // milliseconds after a cell has run, which may have made what was missing
 const AGAIN = 300; // milliseconds after an answer that is not whole: the catalog was being read
-const MOST_TRIES = 20;
+const MOST_TRIES = 20; // a minute, together
 const PATIENCE = 2000; // milliseconds for a subshell to start
 
 /** @typedef {{ from: number, to: number, message: string, names: string[] }} Mark */
@@ -80,6 +80,14 @@ export class Asker {
     for (const resolve of this.waiting.values()) resolve(null);
     this.waiting.clear();
   }
+}
+
+/**
+ * @param {number} tries
+ * @returns {number} milliseconds until the next question: longer each time, as 10,000 tables can take long to read
+ */
+export function pauseAfter(tries) {
+  return AGAIN * (tries + 1);
 }
 
 /**
@@ -275,7 +283,7 @@ export function makeChecks(modules, isOurs, kernelOf) {
       if (!plugins.has(this) || this.view.state.doc.toString() !== source) return;
       const marks = answer?.marks ?? [];
       if (marks.length || marksOf(this.view.state).length) this.view.dispatch({ effects: setMarks.of(marks) });
-      if (answer && !answer.whole && tries < MOST_TRIES) this.schedule(AGAIN, tries + 1);
+      if (answer && !answer.whole && tries < MOST_TRIES) this.schedule(pauseAfter(tries), tries + 1);
     }
 
     destroy() {
