@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,23 @@ def test_each_picture_is_shown_somewhere():
     pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
     text = "".join(path.read_text(encoding="utf-8") for path in pages)
     assert [path.name for path in PICTURES if path.name not in text] == []
+
+
+def test_an_index_gets_links_that_lead_to_the_release():
+    sys.path.insert(0, str(ROOT / "docs"))
+    from absolute_links import absolute
+
+    source = "https://example.org/somebody/theirs"
+    text = absolute(README, source, "v1.0.0")
+    links = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'(?:src|srcset|href)="([^"]+)"', text)
+    assert [link for link in links if not link.startswith("https://")] == []
+    ours = [link.removeprefix(f"{source}/") for link in links if link.startswith(source)]
+    assert len(ours) > 30
+    for link in ours:
+        kind, tag, path = link.partition("#")[0].split("/", 2)
+        assert (kind, tag) == ("raw" if path.endswith(".png") else "blob", "v1.0.0")
+        assert (ROOT / path).exists()
+    assert absolute(text, source, "v1.0.0") == text
 
 
 def rows(text):
