@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _LONGEST = 2_000
 """Characters of a line that are drawn."""
 
-_WHERE = " Nothing was run. `.repaired` of this value is the whole text."
+_WHERE = " Nothing was run. The whole text is _.repaired, in the next cell."
 _BY_MODEL = f"Suggested by MotherDuck's model.{_WHERE}"
 _BY_NAMES = f"With the only names that are near.{_WHERE}"
 _NOTHING = "MotherDuck's model suggests no change. Nothing was run."
