@@ -1,25 +1,28 @@
 """Text as Python objects, as pandas before 3 has it, sooner than by `.df()`.
 
-`.df()` makes an object of each value. Where many rows have few different texts, the others come by Arrow, and equal
-ones are one object, 1.8 times as fast on pandas 2.2. Everywhere else DuckDB makes the objects, of which Arrow would
-make a second copy; what is saved then is pandas' inspection, a fifth of the time.
+`.df()` makes an object of each value. Where the first rows have few different texts, the others come by Arrow, and
+equal ones of a batch are one object. Everywhere else DuckDB makes the objects, of which Arrow would make a second copy;
+what is saved then is pandas' inspection, a fifth of the time.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from md_magic import threads
 from md_magic.engine.results.arrow import array_of, kept
 from md_magic.engine.results.batches import GROUP, TEXT, VECTOR, open_reader, record_batches
 from md_magic.engine.results.vectors import BLOCKS, NUMPY, by_numpy, framed, prefix, text_dtype
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     import duckdb
 
@@ -31,12 +34,6 @@ _OBJECTS = int(pd.__version__.partition(".")[0]) < 3  # noqa: PLR2004 - since 3 
 
 _SAMPLE = 256
 """Values that are enough to tell texts that all differ; to look at all of a vector takes 0.1 ms."""
-
-_FIRST = 60
-"""Vectors that tell what the others are like, 120,000 rows. Rows of fewer gain little."""
-
-_FEW = 8
-"""How often a text must occur in a sample, on average."""
 
 _SHARE = 2
 """At least one column in this many must be text with few different values: numbers come sooner by numpy."""
@@ -66,26 +63,36 @@ def by_objects(con: duckdb.DuckDBPyConnection, types: Sequence[str], count: Coun
     first = con.fetch_df_chunk(1)
     if not _has_few(first, texts):
         return _beneath([first, by_numpy(con)], texts) if len(first) else by_numpy(con)
-    more = con.fetch_df_chunk(_FIRST - 1)
-    if len(more) < (_FIRST - 1) * VECTOR:  # that was all
-        return _beneath([first, more], texts)
-    if not _has_few(more, texts):
-        return _beneath([first, more, by_numpy(con)], texts)
     if count is not None:
-        count(len(first) + len(more))
+        count(len(first))
     reader = open_reader(con, _batch_rows(first, texts), None)
     pieces: list[list[Any]] = [[] for _ in types]
-    for batch in record_batches(reader, count):
-        for i, array in enumerate(batch.columns):
-            pieces[i].append(_objects(array) if i in texts else kept(array))
+    with contextlib.closing(_ahead(record_batches(reader))) as batches:
+        for batch in batches:
+            for i, array in enumerate(batch.columns):
+                pieces[i].append(_objects(array) if i in texts else kept(array))
+            if count is not None:
+                count(batch.num_rows)
     columns = []
     for i, column in enumerate(pieces):
         if i in texts:
-            columns.append(_one([_contiguous(first.iloc[:, i]), _contiguous(more.iloc[:, i]), *column]))
+            columns.append(_one([_contiguous(first.iloc[:, i]), *column]))
         else:
             rest = _series(column or [kept(pa.nulls(0, reader.schema.types[i]))])
-            columns.append(_joined([first.iloc[:, i], more.iloc[:, i], rest], text=False))
+            columns.append(_joined([first.iloc[:, i], rest], text=False))
     return framed(first.columns, columns)
+
+
+def _ahead(batches: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch]:
+    """Give *batches*, while a thread gets the next one: DuckDB makes it without the GIL, which objects take."""
+    if not threads.available():
+        yield from batches
+        return
+    with ThreadPoolExecutor(1, "md_magic fetches") as thread:
+        coming = thread.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = thread.submit(next, batches, None)
+            yield batch
 
 
 def _beneath(frames: Sequence[pd.DataFrame], texts: Sequence[int]) -> pd.DataFrame:
@@ -101,7 +108,7 @@ def _series(pieces: Sequence[pa.Array]) -> pd.Series[Any]:
 
 def _batch_rows(first: pd.DataFrame, texts: Sequence[int]) -> int:
     sample = [value for i in texts for value in first.iloc[:_SAMPLE, i] if value is not None]
-    return min(max(_BATCH_BYTES * len(sample) // max(sum(map(len, sample)), 1), VECTOR), GROUP // 2)
+    return min(max(_BATCH_BYTES * len(sample) // max(sum(map(len, sample)), 1), VECTOR), GROUP)
 
 
 def _has_few(rows: pd.DataFrame, texts: Sequence[int]) -> bool:
@@ -111,12 +118,10 @@ def _has_few(rows: pd.DataFrame, texts: Sequence[int]) -> bool:
 
 
 def _repeats(values: Any) -> bool:  # noqa: ANN401 - numpy array
-    """Whether *values* have few different ones, by a sample from everywhere."""
+    """Whether *values* have few different ones, and an object each: Python has but one of most single letters."""
     sample = values[:_SAMPLE]
-    if len(set(sample)) * 2 > len(sample):
-        return False
-    sample = values[:: len(values) // VECTOR + 1]
-    return len(set(sample)) * _FEW <= len(sample)
+    letters = sum(value is not None and len(value) <= 1 for value in sample)
+    return letters * 2 <= len(sample) and len(set(sample)) * 2 <= len(sample)
 
 
 def _joined(parts: Sequence[pd.Series[Any]], *, text: bool) -> Any:  # noqa: ANN401 - numpy or pandas array
@@ -128,19 +133,21 @@ def _joined(parts: Sequence[pd.Series[Any]], *, text: bool) -> Any:  # noqa: ANN
 
 
 def _one(parts: Sequence[Any]) -> Any:  # noqa: ANN401 - numpy array
-    """Return one array of the objects of *parts*, which nobody else needs: they are left full of None.
+    """Return one array of the objects of *parts*, which nobody else needs: they are left empty.
 
-    The pointers change places with those to None, so that every object has as many references as before. To count
-    anew, as `np.concatenate` does, takes a tenth of the time of all the rest: each object has to be visited.
+    The pointers move, so that every object has as many references as before. To count anew, as `np.concatenate` does,
+    takes a tenth of the time of all the rest: each object has to be visited. No pointer is ever in two arrays, as an
+    interrupt may come between any two lines.
     """
-    whole = np.full(sum(map(len, parts)), None, dtype=object)
-    end = 0
+    whole = np.empty(sum(map(len, parts)), dtype=object)
+    free = _pointers(whole)
     for part in parts:
+        taken = _pointers(part)
         for start in range(0, len(part), _AT_ONCE):
-            piece = part[start : start + _AT_ONCE]
-            here, there = _pointers(whole[end : end + len(piece)]), _pointers(piece)
-            here[:], there[:] = there.copy(), here.copy()
-            end += len(piece)
+            moved = taken[start : start + _AT_ONCE].copy()
+            taken[start : start + _AT_ONCE] = 0  # what numpy reads as None
+            free[: len(moved)] = moved
+            free = free[len(moved) :]
     return whole
 
 

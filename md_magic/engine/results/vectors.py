@@ -50,6 +50,8 @@ def framed(names: Iterable[str], arrays: Sequence[Any]) -> pd.DataFrame:
 
     A second copy, into pandas' blocks, is left to pandas where it would complain of too many of them later.
     """
+    if _from_blocks is None:  # before pandas 3 there is nothing to be saved by keeping the labels
+        return pd.DataFrame(dict(zip(names, arrays, strict=True)), copy=len(arrays) > BLOCKS)
     index = pd.RangeIndex(len(arrays[0]))
     frame = pd.DataFrame(dict(enumerate(arrays)), index=index, copy=len(arrays) > BLOCKS)
     frame.columns = _columns(names)
