@@ -7,6 +7,7 @@ import queue
 import tempfile
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from md_magic.display import grid, grid_requests, still
@@ -37,6 +38,9 @@ def test_without_widgets_it_is_a_plain_table(shell, folder):
     assert files(folder) == 0
 
 
+@pytest.mark.skipif(
+    not duckdb.__version__.startswith("1."), reason="DuckDB 2 computes all of a DB-API result before it is Arrow"
+)
 def test_a_plain_table_does_not_fetch_the_rest(shell):
     ran = shell.sql("from range(10_000_000_000)", "--grid")
     assert "The first 20 rows; there are more." in str(ran.value)

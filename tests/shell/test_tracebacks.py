@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 import sys
 
+import duckdb
 import pytest
 
 BROKEN = "%%mdsql\nSELECT 1 AS a,\n  nope"
-MESSAGE = """Binder Error: Referenced column "nope" was not found because the FROM clause is missing
+CARETS = "^" if duckdb.__version__.startswith("1.") else "^^^^"  # DuckDB's own; since 2 they are under the whole name
+MESSAGE = f"""Binder Error: Referenced column "nope" was not found because the FROM clause is missing
 
 LINE 2:   nope
-          ^"""
+          {CARETS}"""
 FUNCTION = """
 def broken():
     inner = 41

@@ -186,14 +186,26 @@ def open_reader(con: duckdb.DuckDBPyConnection, rows: int, limit: int | None, ma
 
 
 def _reader(con: duckdb.DuckDBPyConnection, rows: int) -> Reader:
-    reader: Reader
+    with _without_copy_warning():
+        reader: Reader = con.to_arrow_reader(rows)
+    return reader
+
+
+def table_of(con: duckdb.DuckDBPyConnection) -> pa.Table:
+    """Return the open result of *con*, which must be one of ours, as a table."""
+    with _without_copy_warning():
+        return con.to_arrow_table()
+
+
+@contextlib.contextmanager
+def _without_copy_warning() -> Iterator[None]:
+    """Keep back what `_WARNS_OF_A_COPY` is about. Python's filters belong to the whole process: only where needed."""
     if not _WARNS_OF_A_COPY:
-        reader = con.to_arrow_reader(rows)
-        return reader
+        yield
+        return
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Arrow output on a DB-API result", UserWarning)
-        reader = con.to_arrow_reader(rows)
-    return reader
+        yield
 
 
 def _streamed(con: duckdb.DuckDBPyConnection, source: Reader, limit: int | None) -> Iterator[pa.RecordBatch]:

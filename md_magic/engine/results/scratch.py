@@ -13,6 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from md_magic.engine.results import store
+from md_magic.engine.results.batches import table_of
 from md_magic.errors import FrameError
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Scratch:
         """Run *sql* and return its rows."""
         stoppable = self._stoppable("the comparison", self.interrupt) if self._stoppable else contextlib.nullcontext()
         with stoppable, self._lock, _disk_errors():
-            return self._connection.execute(sql, values or {}).to_arrow_table()
+            return table_of(self._connection.execute(sql, values or {}))
 
     def append(self, table: str, batch: pa.RecordBatch) -> None:
         """Add the rows of *batch* to *table*, which is made of the first one."""

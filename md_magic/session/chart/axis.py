@@ -130,9 +130,8 @@ class Axis:
             span = f"({hi} - {lo})"
             units = " ".join(f"WHEN {span} >= {unit} THEN {unit}" for unit in reversed(_UNITS))
             unit = f"(CASE {units} ELSE 1 END)"
-            width = (
-                f"list_filter({[w for w in _WIDTHS if w >= self.least]}::BIGINT[], w -> w >= {span} / {self.fine})[1]"
-            )
+            widths = f"{[w for w in _WIDTHS if w >= self.least]}::BIGINT[]"
+            width = f"list_filter({widths}, lambda w: w >= {span} / {self.fine})[1]"
             return [f"{lo} - ({lo} % {unit} + {unit}) % {unit} AS {x}_base", f"{width} AS {x}_w"]
         least = f"greatest(abs({lo}), abs({hi})) * 1e-14"
         span = f"greatest({hi} / {self.fine} - {lo} / {self.fine}, {least}, 1e-300)"

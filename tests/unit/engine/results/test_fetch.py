@@ -166,7 +166,7 @@ def test_batches_of_documents_are_small(con: duckdb.DuckDBPyConnection, column: 
 
 
 def test_copied_enum_shares_no_memory(con: duckdb.DuckDBPyConnection) -> None:
-    batch = con.execute("SELECT i::VARCHAR::many AS a FROM range(300) r(i)").to_arrow_table().combine_chunks()
+    batch = con.sql("SELECT i::VARCHAR::many AS a FROM range(300) r(i)").to_arrow_table().combine_chunks()
     array = batch["a"].chunk(0)
     copy = detached([array])
     assert copy.to_pylist() == array.to_pylist()
@@ -382,7 +382,7 @@ class Seen:
 
 def test_arrow_is_duckdbs_own_table(con: duckdb.DuckDBPyConnection) -> None:
     sql = "SELECT i, 'x' || i AS t, [i] AS l, {'a': i} AS s FROM range(5000) r(i)"
-    expected = con.execute(sql).to_arrow_table()
+    expected = con.sql(sql).to_arrow_table()
     assert to_arrow(con.execute(sql)).value.equals(expected)
     assert to_arrow(con.execute(sql), limit=3_000).value.equals(expected[:3_000])
     assert to_arrow(con.execute(sql), limit=0).value.schema == expected.schema

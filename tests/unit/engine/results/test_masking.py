@@ -206,7 +206,7 @@ def test_what_is_sliced_is_searched_and_kept() -> None:
 
 
 def test_numbers_are_not_looked_at(con: duckdb.DuckDBPyConnection) -> None:
-    reader = con.execute("SELECT 1 AS a, [1] AS b, {'c': DATE '2000-01-01'} AS c").to_arrow_reader()
+    reader = con.sql("SELECT 1 AS a, [1] AS b, {'c': DATE '2000-01-01'} AS c").to_arrow_reader()
     assert MASK.reader(reader) is reader
 
 

@@ -70,7 +70,7 @@ def check_frames(store, con, sql):
     else:
         pd.testing.assert_frame_equal(seen.frame(store, part(store)), own)
     table = seen.arrow(store, part(store))
-    assert str(table) == str(con.execute(sql).to_arrow_table())
+    assert str(table) == str(con.sql(sql).to_arrow_table())
     assert str(table) == str(seen.reader(store, part(store)).read_all())
 
 

@@ -88,7 +88,7 @@ def test_rows_beyond_a_row_group_are_those_of_the_result(con, kept, value):
 
 def test_a_batch_without_rows_may_come_before_others(con, kept):
     store = kept("SELECT 1 AS c")
-    empty, full = (con.execute(f"SELECT i AS c FROM range({rows}) t(i)").to_arrow_table() for rows in (0, 3))
+    empty, full = (con.sql(f"SELECT i AS c FROM range({rows}) t(i)").to_arrow_table() for rows in (0, 3))
     for batch in (pa.RecordBatch.from_pylist([], schema=empty.schema), *full.to_batches()):
         store.append(batch)
     store.finish()
