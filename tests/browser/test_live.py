@@ -1,4 +1,4 @@
-"""A live result in a real JupyterLab: a slider that is dragged, and the table or grid that follows it in place."""
+"""A live result in a real JupyterLab: a slider that is dragged, and the table, grid or chart that follows it in place."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ pytestmark = pytest.mark.browser
 
 LOAD = "%load_ext md_magic\nimport ipywidgets\nw = ipywidgets.IntSlider(value=3, max=100, description='w')\nw"
 TABLE = "%%mdsql --live\nSELECT :w AS w, count(*) AS n FROM range(3_000_000) t(i) WHERE hash(i) % 7 = 3"
+CHART = "%%mdsql --live --chart bar\nSELECT 'w' AS k, max(:w) AS n FROM range(3_000_000) t(i) WHERE hash(i) % 7 = 3"
 GRID = "%%mdsql --live --grid\nSELECT range AS i, range * 2 AS twice FROM range(:w)"
 
 
@@ -61,3 +62,25 @@ def test_a_grid_follows_a_slider(notebook: Callable[..., Notebook]) -> None:
     expect(grid).to_have_attribute("aria-rowcount", "9", timeout=15_000)
     expect(book.cell(1).locator(".md-grid")).to_have_count(1)
     shot(book, "live-grid")
+
+
+def test_a_chart_follows_a_slider(notebook: Callable[..., Notebook]) -> None:
+    book = notebook(LOAD, CHART)
+    book.run(0)
+    book.run(1, 90)
+    drawn = book.cell(1).locator(".vega-embed canvas, .vega-embed svg.marks")
+    expect(drawn).to_have_count(1, timeout=20_000)
+    press(book, 20)
+
+    def shown() -> list[int]:
+        data = json.loads(book.save())["cells"][1]["outputs"][0]["data"]
+        (rows,) = data["application/vnd.vegalite.v5+json"]["datasets"].values()
+        return [row["n"] for row in rows]
+
+    deadline = time.monotonic() + 30
+    while shown() != [23] and time.monotonic() < deadline:
+        time.sleep(0.3)
+    assert shown() == [23]  # the last change counts
+    expect(drawn).to_have_count(1)
+    expect(book.cell(1).locator(".jp-OutputArea-child")).to_have_count(1)
+    shot(book, "live-chart")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
@@ -66,6 +67,8 @@ SAID = {
         "grid": "The first 20 rows; there are more.",
         "profile": "100,000 rows × 5 columns.",
         "profile-frame": "paid_by      0         3",
+        "chart": "<altair.Chart> total by ordered and city",
+        "chart-together": "<altair.Chart>",
         "explain": "HASH_JOIN shop = shop",
         "plan": "(4, True)",
         "dry-run": "mean   DOUBLE",
@@ -108,6 +111,15 @@ def test_a_tour_gives_what_it_says(guide, name):
     given = outputs(guide, name)
     for cell, said in SAID[name].items():
         assert said in given[cell], cell
+
+
+def test_a_page_of_the_guide_shows_what_was_looked_at(guide):
+    """Nothing of it runs there: a grid is a table, a chart a picture, a profile, a plan and a diff are markup."""
+    page = (guide / "tour" / "looking-at-data.html").read_text(encoding="utf-8")
+    for shown in ("The first 20 rows; there are more.", "100,000 rows × 5 columns.", "HASH_JOIN", "4,932 rows changed"):
+        assert shown in html.unescape(page), shown
+    pictures = re.findall(r'<img[^>]*src="\.\./_images/[^"]*\.png"', page)
+    assert len(pictures) == 2, pictures
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import textwrap
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,9 @@ _LONGEST_LINE = 100
 _FEW_POINTS = 100
 """Points of a line that are drawn as such too."""
 
+_PLACE = "md_place"
+"""The place of a colour in its legend."""
+
 _DAY = 86_400_000_000
 """Microseconds."""
 
@@ -53,6 +57,11 @@ def chart(drawing: Drawing) -> Chart:
         description=" ".join([f"{drawing.kind}: {drawing.title}.", *drawing.reduced]),
     )
     made = _marked(made, drawing).encode(**_encoded(drawing))
+    color = drawing.channels.get("color")
+    if drawing.stacked and color is not None and color.order is not None:
+        # a stack has the order of its legend, read from above or from the left
+        place = f"indexof({json.dumps(color.order)}, datum[{json.dumps(color.name)}])"
+        made = made.transform_calculate(**{_PLACE: place})
     config: dict[str, Any] = {"customFormatTypes": True}
     if _is_plane(drawing):
         config["view"] = alt.ViewConfig(fill=colors.GROUND, stroke=None)
@@ -96,9 +105,15 @@ def _is_plane(drawing: Drawing) -> bool:
     return "color" in drawing.channels and drawing.channels["color"].scale == "quantitative"
 
 
+def _lies(drawing: Drawing) -> bool:
+    """Whether bars or boxes go from left to right."""
+    y = drawing.channels.get("y")
+    return drawing.kind in {"bar", "box"} and y is not None and y.order is not None
+
+
 def _marked(made: Chart, drawing: Drawing) -> Any:  # noqa: ANN401 - a `Chart`, which Altair does not declare
-    x, y = drawing.channels.get("x"), drawing.channels.get("y")
-    across = drawing.kind in {"bar", "box"} and y is not None and y.order is not None
+    x = drawing.channels.get("x")
+    across = _lies(drawing)
     # without a colour of its own, a mark has the first
     plain: dict[str, Any] = {} if "color" in drawing.channels else {"color": colors.ONE}
     orient: Any = "horizontal" if across else "vertical"
@@ -225,7 +240,8 @@ def _color(field: Field, drawing: Drawing) -> dict[str, Any]:
     if drawing.kind == "point" and not drawing.dense:
         encoded["shape"] = alt.Shape(**shared, sort=order, scale=same)
     if drawing.stacked:
-        encoded["order"] = alt.Order(field=name, type="nominal")
+        way: Any = "ascending" if _lies(drawing) else "descending"
+        encoded["order"] = alt.Order(field=_PLACE, type="quantitative", title="order", sort=way)
     return encoded
 
 

@@ -103,6 +103,13 @@ class Plan:
     """The database's answer unchanged, if it cannot be parsed."""
 
     @property
+    def scans_a_table(self) -> bool:
+        """Whether the rows are those of one of DuckDB's own tables, all of them, with its columns as they are."""
+        if len(self.operators) != 1 or self.operators[0].name != "SEQ_SCAN":
+            return False
+        return self.operators[0].extra.keys() <= {"Table", "Type", "Projections"}  # no filter, no sample
+
+    @property
     def busy(self) -> float:
         """Seconds that all operators took, over all threads."""
         return sum(operator.seconds or 0.0 for operator in self.operators)

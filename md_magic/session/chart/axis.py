@@ -45,10 +45,22 @@ _MOST_STEPS = 60
 _HUGE = {"UBIGINT": "UBIGINT", "HUGEINT": "HUGEINT"}
 """Types whose values are computed with as they are; those of smaller integers as BIGINT."""
 
-_MOST = {"BIGINT": 2**63 - 1, "UBIGINT": 2**64 - 1, "HUGEINT": 2**126}
-"""The largest difference that a type holds."""
+_MOST = {"BIGINT": 2**63 - 1, "HUGEINT": 2**126}
+"""The largest difference that a type holds; those of other integers are computed with as such."""
+
+_GREATEST = "1.7976931348623157e308"
+"""The greatest finite DOUBLE. A comparison takes half the time of `isfinite`."""
+
+_WRITTEN = 15
+"""Digits before or behind the point that a width is written with."""
+
+_BYTE = 250
+"""Fine cells that are numbered in a byte: by those, DuckDB groups without hashes."""
 
 _TOO_HUGE = frozenset({"UHUGEINT", "BIGNUM"})
+
+_ORDERED = frozenset({"FLOAT", "DOUBLE", "DATE", "TIME"})
+"""Types whose order is that of their positions, with integers, decimals and timestamps; not that of an INTERVAL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +93,10 @@ class Axis:
         if self.steps == "whole":
             return f"{column}::{self._whole}"
         if self.steps == "real":
-            number = real(column, self.kind)
-            return f"CASE WHEN isfinite({number}) THEN {number} END"
-        zoned = self.on_wall and self.zoned
-        micros = f"epoch_us({column}{'::TIMESTAMP' if zoned else ''})"
-        return f"TRY({micros})" if self.kind == "DATE" else micros  # of infinity, NULL
+            return finite(real(column, self.kind))
+        if self.kind == "DATE":
+            return f"epoch_us(TRY_CAST({column} AS TIMESTAMP))"  # of infinity and of what is too far away, NULL
+        return f"epoch_us({column}{'::TIMESTAMP' if self.on_wall and self.zoned else ''})"
 
     @property
     def zoned(self) -> bool:
@@ -95,6 +106,11 @@ class Axis:
     @property
     def _whole(self) -> str:
         return _HUGE.get(self.kind, "BIGINT")
+
+    @property
+    def _may_be_wide(self) -> bool:
+        """Whether the difference of two values may be more than their type holds."""
+        return self.kind in {"BIGINT", "HUGEINT"}
 
     @property
     def least(self) -> int:
@@ -112,6 +128,25 @@ class Axis:
         x = self.name
         return [f"min({x}) AS {x}_lo", f"max({x}) AS {x}_hi"]
 
+    @property
+    def keeps_order(self) -> bool:
+        """Whether positions have the order of the column's values, so that its ends are theirs."""
+        if self.zoned and self.on_wall:
+            return False  # the clock is put back in autumn
+        exact = is_integer(self.kind) and self.kind not in _TOO_HUGE
+        return exact or self.kind.startswith(("DECIMAL", "TIMESTAMP")) or self.kind in _ORDERED
+
+    def known(self, column: str) -> list[str]:
+        """Return aggregates of a *column* of a table, which DuckDB takes from the table's statistics."""
+        return [f"min({column}) AS {self.name}_least", f"max({column}) AS {self.name}_most"]
+
+    def known_ends(self) -> tuple[list[str], str]:
+        """Return the ends from `known`, and SQL for whether that does not give them: one is infinite, or no number."""
+        x = self.name
+        low, high = self.value(f"{x}_least"), self.value(f"{x}_most")
+        unknown = f"{x}_least IS NOT NULL AND (({low}) IS NULL OR ({high}) IS NULL)"
+        return [f"{low} AS {x}_lo", f"{high} AS {x}_hi"], unknown
+
     def cut(self) -> list[str]:
         """Return where the fine cells begin, and their width, from the ends."""
         x, lo, hi = self.name, f"{self.name}_lo", f"{self.name}_hi"
@@ -119,7 +154,12 @@ class Axis:
             span = f"TRY({hi}::HUGEINT - {lo}::HUGEINT)"
             far = f"({hi}::DOUBLE / {self.fine} - {lo}::DOUBLE / {self.fine} + 1)::HUGEINT"
             width = f"coalesce({span} // {self.fine} + 1, {far})"
-            wide = f"coalesce({span} > {_MOST[self._whole]}, true)"
+            wide = f"coalesce({span} > {_MOST[self._whole]}, true)" if self._may_be_wide else "false"
+            if self._whole == "BIGINT":  # of a difference that no BIGINT holds, both sides are halved
+                half, even = f"({wide})::INTEGER", f"({width} + ({wide})::INTEGER) // 2 * 2"
+                even = f"CASE WHEN {wide} THEN {even} ELSE {width} END"
+                step, base = f"(({even}) // (1 + {half}))::BIGINT", f"{lo} >> {half}"
+                return [f"{base} AS {x}_base", f"{half} AS {x}_half", f"{step} AS {x}_step", f"{even} AS {x}_w"]
             return [
                 f"{lo} AS {x}_base",
                 f"(CASE WHEN {wide} THEN 1 ELSE {width} END)::{self._whole} AS {x}_step",
@@ -153,22 +193,32 @@ class Axis:
 
     def cell(self) -> str:
         """Return SQL for the number of the fine cell that a position is in."""
+        number = self._cell()
+        return f"({number})::UTINYINT" if self.fine <= _BYTE else number
+
+    def _cell(self) -> str:
         x = self.name
         if self.steps == "moment":
             return f"({x} - {x}_base) // {x}_w"
-        if self.steps == "whole":
-            far = f"floor({x}::DOUBLE / {x}_w - {x}_lo::DOUBLE / {x}_w)::BIGINT"
-            if self._whole == "BIGINT":
-                far = f"(({x}::HUGEINT - {x}_lo::HUGEINT)::UBIGINT // {x}_w::UBIGINT)::BIGINT"
-            return f"CASE WHEN {x}_wide THEN {far} ELSE (({x} - {x}_base) // {x}_step)::BIGINT END"
-        return f"(floor({x} * {x}_times / {x}_by) - {x}_first)::INTEGER"
+        if self.steps == "real":
+            return f"(floor({x} * {x}_times / {x}_by) - {x}_first)::INTEGER"
+        if not self._may_be_wide:
+            return f"(({x} - {x}_base) // {x}_step)::BIGINT"
+        if self._whole == "BIGINT":
+            return f"(({x} >> {x}_half) - {x}_base) // {x}_step"
+        far = f"floor({x}::DOUBLE / {x}_w - {x}_lo::DOUBLE / {x}_w)::BIGINT"
+        return f"CASE WHEN {x}_wide THEN {far} ELSE (({x} - {x}_base) // {x}_step)::BIGINT END"
 
-    def column_of_pixels(self, number: int) -> str:
-        """Return SQL for which of *number* columns of pixels a position is in."""
+    def pixels(self, number: int) -> list[str]:
+        """Return the factor that makes *number* columns of pixels; the last position is in the last of them."""
         x = self.name
-        share = f"({x}::DOUBLE / 2 - {x}_lo::DOUBLE / 2) / ({x}_hi::DOUBLE / 2 - {x}_lo::DOUBLE / 2)"
-        column = f"least(floor({share} * {number}), {number - 1})::INTEGER"
-        return f"CASE WHEN {x}_hi > {x}_lo THEN {column} WHEN {x} IS NOT NULL THEN 0 END"
+        span = f"({x}_hi::DOUBLE / 2 - {x}_lo::DOUBLE / 2)"
+        return [f"CASE WHEN {span} > 0 THEN {number} * (1 - 1e-12) / {span} ELSE 0 END AS {x}_pixels"]
+
+    def column_of_pixels(self) -> str:
+        """Return SQL for the column of pixels that a position is in."""
+        x = self.name
+        return f"floor(({x}::DOUBLE / 2 - {x}_lo::DOUBLE / 2) * {x}_pixels)::INTEGER"
 
 
 def real(column: str, kind: str) -> str:
@@ -176,6 +226,11 @@ def real(column: str, kind: str) -> str:
     if kind == "INTERVAL":
         return f"epoch({column})::DOUBLE"
     return number_text(column, kind) if kind in _TOO_HUGE else f"{column}::DOUBLE"
+
+
+def finite(number: str) -> str:
+    """Return SQL for a DOUBLE; NULL for one that is infinite or no number."""
+    return f"CASE WHEN {number} <= {_GREATEST} AND {number} >= -{_GREATEST} THEN {number} END"
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +279,7 @@ def bars(
         return _moments(cells, single, low, high, base, width, most=most, singly=max(singly, _MOST_STEPS))
     if axis.steps == "whole":
         made = _whole(single, low, high, Decimal(1), most=most, singly=singly) or _whole_bins(
-            cells, low, high, width, most=most
+            cells, base << ends.get(f"{axis.name}_half", 0), high, width, most=most
         )
     else:
         found: Bars | None = None
@@ -295,7 +350,8 @@ def _real_bins(name: str, ends: Mapping[str, Any], cells: Cells, *, most: int) -
     begin = first // together
     of = {at: (at + first) // together - begin for at in cells}
     edges = [_edge((begin + at) * together, fine, times, by) for at in range(max(of.values()) + 2)]
-    return Bars(of, edges[:-1], edges[1:], f"{wide.normalize():,f}")
+    written = f"{wide.normalize():,f}" if -_WRITTEN <= wide.adjusted() <= _WRITTEN else f"{wide.normalize():e}"
+    return Bars(of, edges[:-1], edges[1:], written)
 
 
 def _edge(cell: int, width: Decimal, times: float, by: float) -> float:

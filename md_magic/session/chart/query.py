@@ -1,7 +1,8 @@
 """The one statement that reduces a query to marks, and runs it once.
 
-The rows' columns are materialized, since the axes' ends must be known before a row has its place. Rows become groups:
-one for each fine cell, colour and facet. Only groups come back, and the rows themselves where they are few.
+The rows' columns are materialized, since the axes' ends must be known before a row has its place; those of a table are
+not, which knows its ends and is read again. Rows become groups: one for each fine cell, colour and facet. Only groups
+come back, and the rows themselves where they are few.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from md_magic.engine import execute
-from md_magic.session.chart.axis import Axis, real
+from md_magic.session.chart.axis import Axis, finite, real
 from md_magic.session.chart.values import MOST_MARKS
 from md_magic.session.profile.kinds import MARK
 
@@ -37,11 +38,11 @@ COLUMNS = 1_024
 PLANE = 4_096
 """Cells of the y axis at most, for a key of both axes."""
 
-FINE, FINE_PLANE = 2_000, 64
-"""Fine cells of an axis: alone, and where there are two."""
+FINE, FINE_BINS, FINE_PLANE = 2_000, 250, 64
+"""Fine cells of an axis: alone, of a histogram, which has at most 40 bars, and where there are two axes."""
 
-FEW = 400
-"""Fine cells of which each may be a single value, which has a bar of its own."""
+FEW, FEW_BINS = 400, 100
+"""Fine cells of which each may be a single value, which has a bar of its own; and of a histogram."""
 
 MOST_COLORS = 7
 MOST_FACETS = 12
@@ -85,14 +86,17 @@ class Question:
     sql: Statement
 
 
-def build(statement: Statement, plan: Plan, text: str, *, count: int, limit: int | None, cut: bool) -> Question:
+def build(
+    statement: Statement, plan: Plan, text: str, *, count: int, limit: int | None, cut: bool, stored: bool = False
+) -> Question:
     """Return the question for *plan*, of a *statement* that gives *count* columns; *text* is what was typed.
 
-    With *cut*, long labels end after some characters and a hash.
+    With *cut*, long labels end after some characters and a hash. Rows that are *stored*, the columns of a table as they
+    are, are read twice: that is cheaper than to keep them.
     """
     mode = _mode(plan)
     flat = mode in {"cloud", "grid"}
-    fine = FINE_PLANE if flat else FINE
+    fine = FINE_PLANE if flat else FINE_BINS if plan.kind == "histogram" else FINE
     on_wall = mode not in {"extremes", "cloud"}
     x = _axis("x", plan.x, fine=fine, on_wall=on_wall) if mode != "boxes" else None
     y = _axis("y", plan.y, fine=fine, on_wall=on_wall) if flat or mode == "extremes" else None
@@ -110,7 +114,7 @@ def build(statement: Statement, plan: Plan, text: str, *, count: int, limit: int
         draws_rows=mode in {"extremes", "stack", "cloud", "boxes"},
         sql=statement,
     )
-    before, after = _texts(question, count, limit)
+    before, after = _texts(question, count, limit, stored=stored and limit is None)
     sql = replace(execute.within(statement, before, after), number=statement.number, of=statement.of)
     return replace(question, sql=sql)
 
@@ -154,26 +158,26 @@ def takes_mean(plan: Plan, mode: Mode) -> bool:
 # ---- the text -------------------------------------------------------------------------------------------------------
 
 
-def _texts(question: Question, count: int, limit: int | None) -> tuple[str, str]:
+def _texts(question: Question, count: int, limit: int | None, *, stored: bool) -> tuple[str, str]:
     """Return what stands above the query and below it; names and values of the user are in neither."""
     axes = [axis for axis in (question.x, question.y) if axis is not None and _has_cells(question, axis)]
     names = ", ".join(f"c{at}" for at in range(count))
     columns = ", ".join(_columns(question)) or "1 AS nothing"
     most = "" if limit is None else f" LIMIT {limit + 1}"
     once = not axes and question.mode in {"sums", "grid"} and limit is None
-    how = "NOT MATERIALIZED" if once else "MATERIALIZED"
-    before = f"WITH md_all AS {how} (SELECT {columns} FROM (\n"
-    rows = "coalesce(sum(n), 0)::BIGINT" if once else "count(*)"
-    ends = ", ".join([f"{rows} AS rows", *(end for axis in axes for end in axis.ends())])
+    how = "NOT MATERIALIZED" if once or stored else "MATERIALIZED"
+    before = f"WITH md_query({names}) AS NOT MATERIALIZED (\n"
     cuts = "".join(f", {part}" for axis in axes for part in axis.cut())
+    if question.x is not None and question.mode in {"extremes", "stack"}:
+        cuts += "".join(f", {part}" for part in question.x.pixels(COLUMNS))
     scales = "".join(f", {part}" for axis in axes for part in axis.scaled())
     parts = [
-        f"\n) AS md_query({names}){most})",
+        f"\n), md_all AS {how} (SELECT {columns} FROM md_query{most})",
         "md_rows AS NOT MATERIALIZED (FROM md_all)"
         if limit is None
         else f"md_rows AS MATERIALIZED (FROM md_all LIMIT {limit})",
         *([f"md_cells AS MATERIALIZED ({_cells(question)})"] if once else []),
-        f"md_lengths AS MATERIALIZED (SELECT {ends} FROM md_{'cells' if once else 'rows'})",
+        f"md_lengths AS MATERIALIZED ({_lengths(question, axes, once=once, stored=stored)})",
         f"md_cuts AS MATERIALIZED (SELECT *{cuts} FROM md_lengths)",
         f"md_ends AS MATERIALIZED (SELECT *{scales}, current_setting('TimeZone') AS zone FROM md_cuts)",
         *([] if once else [f"md_cells AS MATERIALIZED ({_cells(question)})"]),
@@ -196,9 +200,7 @@ def _texts(question: Question, count: int, limit: int | None) -> tuple[str, str]
     if question.mode == "sums" and question.x is not None:
         answer.append(f"(SELECT list(md_single) FROM ({_single(question)}) AS md_single) AS single")
     if question.mode == "stack" and question.x is not None:
-        steps = (
-            f"SELECT {question.x.column_of_pixels(COLUMNS)} AS k_x, count(DISTINCT x) AS steps FROM md_rows, md_ends"
-        )
+        steps = f"SELECT {question.x.column_of_pixels()} AS k_x, count(DISTINCT x) AS steps FROM md_rows, md_ends"
         answer.append(
             f"(SELECT list(md_s) FROM ({steps} WHERE x IS NOT NULL AND y IS NOT NULL GROUP BY k_x) AS md_s) AS steps"
         )
@@ -207,6 +209,27 @@ def _texts(question: Question, count: int, limit: int | None) -> tuple[str, str]
         rows = f"SELECT {shown} FROM md_rows WHERE (SELECT rows FROM md_ends) <= {MOST_MARKS} LIMIT {MOST_MARKS}"
         answer.append(f"(SELECT list(md_few) FROM ({rows}) AS md_few) AS few")
     return before, f"{', '.join(parts)} SELECT {', '.join(answer)} FROM md_ends"
+
+
+def _lengths(question: Question, axes: Sequence[Axis], *, once: bool, stored: bool) -> str:
+    """Return the number of rows and the ends of *axes*: of a table from its statistics, wherever these have them."""
+    ends = ", ".join(end for axis in axes for end in axis.ends())
+    if once:
+        return "SELECT coalesce(sum(n), 0)::BIGINT AS rows FROM md_cells"
+    counted = f"SELECT count(*) AS rows{', ' * bool(ends)}{ends} FROM md_rows"
+    if not (stored and axes and all(axis.keeps_order for axis in axes)):
+        return counted
+    sources = {"x": question.plan.x, "y": question.plan.y}
+    known = [part for axis in axes if (source := sources[axis.name]) for part in axis.known(f"c{source.at}")]
+    found = [axis.known_ends() for axis in axes]
+    values = ", ".join(value for values, _ in found for value in values)
+    unknown = " OR ".join(f"({unknown})" for _, unknown in found)
+    # nothing is read where the other side of the comma has no row
+    return (
+        f"WITH md_known AS MATERIALIZED (SELECT count(*) AS rows, {', '.join(known)} FROM md_query)"
+        f" SELECT rows, {values} FROM md_known WHERE NOT ({unknown})"
+        f" UNION ALL {counted}, (SELECT 1 AS one FROM md_known WHERE {unknown}) HAVING count(*) > 0"
+    )
 
 
 def _has_cells(question: Question, axis: Axis) -> bool:
@@ -257,8 +280,7 @@ def _amount(source: Source, mode: Mode) -> str:
     column = f"c{source.at}"
     if mode == "sums" and source.kind not in {"FLOAT", "DOUBLE", "BIGNUM", "UHUGEINT", "INTERVAL"}:
         return column
-    number = real(column, source.kind)
-    return f"CASE WHEN isfinite({number}) THEN {number} END"
+    return finite(real(column, source.kind))
 
 
 def _keys(question: Question) -> dict[str, str]:
@@ -269,7 +291,7 @@ def _keys(question: Question) -> dict[str, str]:
             label: label for label in question.labels
         }
     if question.mode in {"extremes", "stack"} and question.x is not None:
-        keys["x"] = question.x.column_of_pixels(COLUMNS)
+        keys["x"] = question.x.column_of_pixels()
     elif question.x is not None:
         keys["x"] = question.x.cell()
     if question.y is not None and question.mode != "extremes":
@@ -335,7 +357,8 @@ def _cells(question: Question) -> str:
 def _single(question: Question) -> str:
     """Return the smallest and the largest value of each fine cell, where there are few: else they may cost much."""
     assert question.x is not None  # noqa: S101 - callers have one
-    few = f"(SELECT 1 AS one WHERE (SELECT count(DISTINCT x) FROM md_cells) <= {FEW})"
+    most = FEW_BINS if question.plan.kind == "histogram" else FEW
+    few = f"(SELECT 1 AS one WHERE (SELECT count(DISTINCT x) FROM md_cells) <= {most})"
     keyed = f"SELECT {question.x.cell()} AS x, x AS v FROM md_rows, md_ends, {few}"
     return f"SELECT x, min(v) AS low, max(v) AS high FROM ({keyed}) WHERE x IS NOT NULL GROUP BY x"
 
@@ -387,13 +410,14 @@ def _whiskers(question: Question) -> str:
     """Return the boxes with the ends of their whiskers: the last values within 1.5 times the box's length."""
     keys = _keys(question)
     same = " AND ".join([f"md_rows.{key} IS NOT DISTINCT FROM md_kept.v_{key}" for key in keys] or ["true"])
-    columns = [f"k_{key}" for key in keys] + ["n", "q", "lo", "hi"]
-    by = ", ".join(f"md_kept.{column}" for column in columns)
     low = "min(CASE WHEN md_rows.y >= low THEN md_rows.y END) AS wl"
     high = "max(CASE WHEN md_rows.y <= high THEN md_rows.y END) AS wh"
     bounds = "q[1] - 1.5 * (q[3] - q[1]) AS low, q[3] + 1.5 * (q[3] - q[1]) AS high"
-    kept = f"(SELECT *, {bounds} FROM md_kept) AS md_kept"
-    return f"SELECT {by}, {low}, {high} FROM {kept} JOIN md_rows ON {same} GROUP BY {by}"
+    kept = f"(SELECT *, {bounds}, row_number() OVER () AS box FROM md_kept)"
+    ends = f"SELECT box, {low}, {high} FROM md_kept JOIN md_rows ON {same} GROUP BY box"  # by a number: faster
+    columns = ", ".join([*(f"k_{key}" for key in keys), "n", "q", "lo", "hi", "wl", "wh"])
+    both = f"SELECT {columns} FROM md_kept JOIN md_far USING (box)"
+    return f"WITH md_kept AS MATERIALIZED {kept}, md_far AS ({ends}) {both}"
 
 
 def _shown(question: Question) -> Sequence[str]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import itertools
 import json
+import re
 import struct
+import subprocess
+import sys
 import zlib
 
 import altair as alt
@@ -179,3 +183,52 @@ def test_colours_differ_for_the_colour_blind(eye):
 def test_lines_and_points_differ_in_more_than_colour(made):
     assert "strokeDash" in bundle.specification_of(made(KINDS["line"], kind="line"))["encoding"]
     assert "shape" in bundle.specification_of(made(KINDS["point"], kind="point", color="k"))["encoding"]
+
+
+def test_a_value_that_no_picture_can_hold_is_drawn_and_ends_no_kernel():
+    """vl-convert aborts the process at a character that XML does not have: it is tried in a process of its own."""
+    code = """
+from md_magic.display.chart import build
+from md_magic.session.chart.values import Wish
+from md_magic.session.session import Session
+session = Session(notify=print)
+for query in ("SELECT 'a' || chr(0) || chr(27) || chr(65535) AS k, 2 AS n", "SELECT 'k' AS k, 9223372036854775807 AS n FROM range(3)"):
+    bundle, _ = build.chart(session.chart(query, {}, {}, Wish("bar"), None))._repr_mimebundle_()
+    print(sorted(bundle))
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr[-300:]
+    assert ran.stdout.count("image/png") == 2
+
+
+def test_charts_together_show_themselves_as_one_does(made):
+    bars = made("SELECT * FROM (VALUES ('a', 1), ('b', 5)) t(k, n)")
+    rule = alt.Chart(pd.DataFrame({"n": [3]})).mark_rule().encode(y="n:Q")
+    for chart in (
+        bars + rule,
+        rule + bars,
+        bars | bars,
+        rule | bars,
+        bars & rule,
+        (bars + rule) | bars,
+        bars + rule + rule,
+    ):
+        data, metadata = chart._repr_mimebundle_()
+        assert set(data) == {bundle.MIME, "image/png", "text/plain"}
+        assert data[bundle.MIME]["config"]["customFormatTypes"] is True
+        assert data[bundle.MIME]["$schema"].endswith("v5.json")
+        assert metadata["image/png"]["width"] > 600
+    assert "config" in bars.to_dict()
+
+
+@pytest.mark.parametrize(("x", "y", "axis"), [("x", "n", 1), ("n", "x", 0)])
+def test_a_stack_has_the_order_of_its_legend(made, x, y, axis):
+    rows = "SELECT 'x' AS x, 'k''\"]' || range AS k, 1 + (range < 7)::INT AS n FROM range(20)"
+    specification = bundle.specification_of(made(rows, kind="bar", color="k", x=x, y=y))
+    svg = vl_convert.vegalite_to_svg(specification, vl_version="5.20")
+    bar = r'aria-label="[^"]*k: ([^"]*?)" role="graphics-symbol" aria-roledescription="bar" d="M([\d.]+),([\d.]+)'
+    found = re.findall(bar, svg)
+    placed = sorted((float(place[axis]), html.unescape(name).split("; order")[0]) for name, *place in found)
+    legend = specification["encoding"]["color"]["scale"]["domain"]
+    assert legend[-1] == "13 others"
+    assert [name for _, name in placed] == legend

@@ -289,6 +289,64 @@ def test_the_query_runs_once(chart):
     assert sum(column(drawing, "y")) == 20_000
 
 
+def test_a_view_of_random_numbers_runs_once_too(chart, rows):
+    rows("CREATE OR REPLACE TEMP VIEW dice AS SELECT random() AS r FROM big")
+    assert sum(column(chart("FROM dice"), "y")) == 200_000
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "wanted"),
+    [
+        ("DOUBLE", "('inf'), ('-inf'), ('nan'), (NULL), ('1'), ('2'), ('4')", {1: 1, 2: 1, 4: 1}),
+        ("FLOAT", "('-inf'), ('1'), ('2')", {1: 1, 2: 1}),
+        ("DOUBLE", "('nan'), ('inf')", {}),
+        ("DOUBLE", "(NULL)", {}),
+        ("BIGINT", "(-9223372036854775808), (9223372036854775807), (0)", None),
+        ("UBIGINT", "(0), (18446744073709551615)", None),
+        ("HUGEINT", "(-170141183460469231731687303715884105728), (170141183460469231731687303715884105727)", None),
+        ("INTERVAL", "('361 days'), ('1 year')", None),
+        ("DATE", "('infinity'), ('2024-01-01'), ('2024-01-02')", None),
+        ("TIMESTAMP", "('infinity'), ('-infinity'), ('2024-01-01'), ('2024-01-02')", None),
+        ("TIMETZ", "('00:00:00+02'), ('23:30:00-05')", None),
+    ],
+)
+def test_the_ends_of_a_table_are_those_of_its_finite_values(chart, rows, kind, values, wanted):
+    """DuckDB's statistics know the smallest and the largest value, which have no place here or another order."""
+    rows(f"CREATE OR REPLACE TEMP TABLE ends AS SELECT v::{kind} AS v FROM (VALUES {values}) t(v)")
+    of_table = chart("FROM ends", kind="histogram")
+    of_query = chart("FROM ends WHERE 1 + random() > 0", kind="histogram")
+    assert (of_table.data, of_table.reduced) == (of_query.data, of_query.reduced)
+    if wanted is not None:
+        drawn = zip(column(of_table, "x"), column(of_table, "y"), strict=True)
+        assert {x: n for x, n in drawn if n} == wanted
+
+
+def test_the_hour_that_comes_twice_has_its_place_on_the_clock(chart, rows):
+    rows("SET TimeZone = 'Europe/Berlin'")
+    try:
+        rows(
+            "CREATE OR REPLACE TEMP TABLE autumn AS SELECT t, range AS n FROM (SELECT TIMESTAMPTZ '2024-10-27 00:50:00+00'"
+            " + INTERVAL (range * 10) MINUTE AS t, range FROM range(3))"
+        )
+        drawing = chart("SELECT t FROM autumn", kind="histogram")
+        assert sum(column(drawing, "y")) == 3
+    finally:
+        rows("RESET TimeZone")
+
+
+@pytest.mark.parametrize("shift", ["-9223372036854775808", "-9223372036854775807", "-5"])
+def test_bins_of_numbers_too_far_apart_are_exact(chart, rows, shift):
+    rows(
+        f"CREATE OR REPLACE TEMP TABLE far AS SELECT ({shift})::BIGINT AS v UNION ALL FROM (VALUES (9223372036854775807), (3))"
+        " UNION ALL SELECT (hash(range) // 2)::BIGINT * (1 - 2 * (range % 2)) FROM range(2000)"
+    )
+    for sql in ("FROM far", "FROM far WHERE 1 + random() > 0"):
+        drawing = chart(sql, kind="histogram")
+        assert sum(column(drawing, "y")) == 2003
+        for (start, end), number in zip(spans(drawing), column(drawing, "y"), strict=True):
+            assert rows(f"SELECT count(*) FROM far WHERE v::HUGEINT >= {start} AND v::HUGEINT < {end}") == [(number,)]
+
+
 # ---- kinds and columns ----------------------------------------------------------------------------------------------
 
 
