@@ -50,7 +50,10 @@ nb_execution_raise_on_error = True
 nb_execution_show_tb = True
 nb_merge_streams = True
 nb_render_error_lexer = "text"  # an error is one message, and no traceback to colour
-suppress_warnings = ["misc.highlighting_failure"]  # `${NAME}` and Jinja in SQL
+suppress_warnings = [
+    "misc.highlighting_failure",  # `${NAME}` and Jinja in SQL
+    "mystnb.unknown_mime_type",  # a chart has a picture beside its specification
+]
 copybutton_exclude = ".linenos, .gp, .go"
 
 html_theme = "furo"

@@ -127,3 +127,4 @@ def test_a_live_chart_is_drawn_again(shell):
         assert len(live.value.data) == 7
     finally:
         live.close()
+        live.wait(30)  # while there is a shell: IPython prints what is displayed after it
