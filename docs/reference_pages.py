@@ -48,7 +48,9 @@ def _options() -> str:
 
 
 def _option(option: Option) -> str:
-    lines = [f"### `{option.spelling}`", f"{_prose(option.help[0].upper() + option.help[1:])}."]
+    # The search leaves out short words such as `as` and `on`; what stands in the index it finds.
+    entry = f"```{{index}} single: {option.flag}\n```"
+    lines = [f"### `{option.spelling}`", entry, f"{_prose(option.help[0].upper() + option.help[1:])}."]
     if option.choices:
         lines.append(f"One of {', '.join(f'`{choice}`' for choice in option.choices)}.")
     if option.needs is not None:

@@ -130,8 +130,9 @@ def test_a_notebook_is_stored_without_outputs(path):
 
 def test_the_search_finds_every_option(guide):
     index = (guide / "searchindex.js").read_text(encoding="utf-8")
-    titles = json.loads(index.removeprefix("Search.setIndex(").removesuffix(")"))["alltitles"]
-    assert [option.spelling for option in options.OPTIONS if option.spelling not in titles] == []
+    found = json.loads(index.removeprefix("Search.setIndex(").removesuffix(")"))
+    assert [option.spelling for option in options.OPTIONS if option.spelling not in found["alltitles"]] == []
+    assert [option.flag for option in options.OPTIONS if option.flag not in found["indexentries"]] == []
 
 
 class Links(HTMLParser):
