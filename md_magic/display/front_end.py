@@ -42,6 +42,11 @@ class FrontEnd:
         except Exception:  # a cell of anybody's must not fail for this
             logger.debug("the front end could not be asked", exc_info=True)
 
+    @property
+    def answer(self) -> str:
+        """What it answered, for a bug report: it is asked only where nothing else tells."""
+        return self.has_widgets or ("not answered" if self._was_asked else "not asked")
+
     def forget(self) -> None:
         """Close the comm, if it still waits for its answer."""
         comm, self._comm = self._comm, None

@@ -71,12 +71,11 @@ def versions(magics: MdsqlMagics) -> str:
     shell = magics.shell
     kernel = getattr(shell, "kernel", None)
     shown = host.host(shell)
-    answer = magics.front_end.has_widgets or "not answered"
     lines = {
         "md_magic": metadata.version("md_magic"),
         "python": f"{platform.python_version()} ({platform.python_implementation()})",
         "platform": platform.platform(),
-        "host": f"{shown}; setting widgets: {magics.widgets}; front end has widgets: {answer}",
+        "host": f"{shown}; setting widgets: {magics.widgets}; front end has widgets: {magics.front_end.answer}",
         "kernel": f"{getattr(kernel, 'implementation', type(kernel).__name__)}" if kernel is not None else "none",
         "threads": "yes" if threads.available() else "no",
         "kind of target": magics.kind_of_target,

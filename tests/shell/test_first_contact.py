@@ -53,6 +53,7 @@ def test_version_has_what_a_report_needs_and_no_secret(shell):
     printed = shell.cell("%mdsql --version").printed
     lines = dict(line.split(maxsplit=1) for line in printed.splitlines() if not line.startswith("kind of"))
     assert lines["md_magic"] == md_magic.__version__
+    assert lines["host"].endswith("front end has widgets: not asked")
     assert {"python", "platform", "host", "kernel", "duckdb", "pandas", "sqlalchemy", "ipython"} <= set(lines)
     assert "sqlite" in printed
     assert "hunter2" not in printed

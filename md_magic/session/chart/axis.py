@@ -39,14 +39,17 @@ _UNITS = {
 _WIDTHS = [unit * number for unit, numbers in _UNITS.items() for number in numbers]
 """Widths of bars of time, in microseconds."""
 
+_ROUND = [factor * 10**power for power in range(36) for factor in (1, 2, 5)]
+"""Widths of bars of whole numbers."""
+
 _MOST_STEPS = 60
 """Whole steps that have a bar each."""
 
 _HUGE = {"UBIGINT": "UBIGINT", "HUGEINT": "HUGEINT"}
 """Types whose values are computed with as they are; those of smaller integers as BIGINT."""
 
-_MOST = {"BIGINT": 2**63 - 1, "HUGEINT": 2**126}
-"""The largest difference that a type holds; those of other integers are computed with as such."""
+_MOST = {"BIGINT": 2**62, "HUGEINT": 2**126}
+"""The largest difference to compute with in a type, with room for a bar; that of other integers always fits."""
 
 _GREATEST = "1.7976931348623157e308"
 """The greatest finite DOUBLE. A comparison takes half the time of `isfinite`."""
@@ -155,11 +158,15 @@ class Axis:
             far = f"({hi}::DOUBLE / {self.fine} - {lo}::DOUBLE / {self.fine} + 1)::HUGEINT"
             width = f"coalesce({span} // {self.fine} + 1, {far})"
             wide = f"coalesce({span} > {_MOST[self._whole]}, true)" if self._may_be_wide else "false"
-            if self._whole == "BIGINT":  # of a difference that no BIGINT holds, both sides are halved
-                half, even = f"({wide})::INTEGER", f"({width} + ({wide})::INTEGER) // 2 * 2"
-                even = f"CASE WHEN {wide} THEN {even} ELSE {width} END"
-                step, base = f"(({even}) // (1 + {half}))::BIGINT", f"{lo} >> {half}"
-                return [f"{base} AS {x}_base", f"{half} AS {x}_half", f"{step} AS {x}_step", f"{even} AS {x}_w"]
+            if self._whole == "BIGINT":  # of a difference that is too wide, both sides are halved; else bars are round
+                near = f"list_filter({_ROUND}::HUGEINT[], lambda w: w >= {width})[1]"
+                least = f"greatest({lo}::HUGEINT - ({lo}::HUGEINT % {x}_w + {x}_w) % {x}_w, {-(2**63)}::HUGEINT)"
+                return [
+                    f"({wide})::INTEGER AS {x}_half",
+                    f"CASE WHEN {wide} THEN ({width} + 1) // 2 * 2 ELSE {near} END AS {x}_w",
+                    f"CASE WHEN {wide} THEN {lo} >> 1 ELSE ({least})::BIGINT END AS {x}_base",
+                    f"({x}_w // (1 + {x}_half))::BIGINT AS {x}_step",
+                ]
             return [
                 f"{lo} AS {x}_base",
                 f"(CASE WHEN {wide} THEN 1 ELSE {width} END)::{self._whole} AS {x}_step",
@@ -328,13 +335,17 @@ def _whole(
     return Bars(of, [_worth(s, unit) for s in starts], [_worth(e, unit) for e in ends], f"{_worth(wide, unit):,}")
 
 
-def _whole_bins(cells: Cells, low: int, high: int, width: int, *, most: int) -> Bars:
-    number = (high - low) // width + 1
-    wide = (together := bins.together(number, most)) * width
-    starts = [low + at * wide for at in range(-(-number // together))]
-    of = {at: at // together for at in cells}
-    ends = [min(start + wide, high + 1) for start in starts]
-    return Bars(of, starts, ends, f"{wide:,}")
+def _whole_bins(cells: Cells, base: int, high: int, width: int, *, most: int) -> Bars:
+    """Return bars whose width is round and whose starts are its multiples, where the fine cells' are so."""
+    number = (high - base) // width + 1
+    fits = (wide for wide in _ROUND if wide % width == 0 and (high - base // wide * wide) // wide < most)
+    is_round = base % width == 0
+    wide = next(fits, 0) if is_round else 0
+    together = wide // width or bins.together(number, most)
+    wide = together * width
+    before = base % wide // width if is_round else 0
+    starts = [base + (at * together - before) * width for at in range(-(-(number + before) // together))]
+    return Bars({at: (at + before) // together for at in cells}, starts, [each + wide for each in starts], f"{wide:,}")
 
 
 def _real_bins(name: str, ends: Mapping[str, Any], cells: Cells, *, most: int) -> Bars:

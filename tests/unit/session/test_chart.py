@@ -81,6 +81,12 @@ def test_few_whole_numbers_have_a_bar_each(chart, name, rows_each, values):
         "1e15 + y",
         "y * 1e-30",
         "hash(i)::BIGNUM",
+        "(-9223372036854775808)::BIGINT + i",
+        "9223372036854775807 - i",
+        "CASE WHEN i % 2 = 0 THEN (-9223372036854775808)::BIGINT ELSE 9223372036854775807 - i END",
+        "CASE WHEN i % 2 = 0 THEN 0 ELSE 4611686018427387903 - i END",
+        "i - 77",
+        "(i * 30)::INTEGER",
     ],
 )
 def test_every_bin_has_exactly_the_rows_of_its_bounds(chart, rows, expression):
@@ -104,6 +110,13 @@ def test_bins_of_whole_numbers_are_equally_wide(chart):
     drawing = chart("SELECT 1 + range % 100 AS i FROM range(10_000)", kind="histogram")
     assert set(column(drawing, "y")) == {500}
     assert {end - start for start, end in spans(drawing)} == {5}
+
+
+def test_many_whole_numbers_have_round_bins(chart):
+    drawing = chart("SELECT range - 123 AS i FROM range(100_001)", kind="histogram")
+    assert {end - start for start, end in spans(drawing)} == {5_000}
+    assert {start % 5_000 for start, _ in spans(drawing)} == {0}
+    assert sum(column(drawing, "y")) == 100_001
 
 
 def test_decimals_of_floats_are_counted_evenly(chart):
