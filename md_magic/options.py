@@ -293,7 +293,7 @@ BY_FLAG: dict[str, Option] = {flag: option for option in OPTIONS for flag in opt
 # ---- reading a line -------------------------------------------------------------------------------------------------
 
 
-_NO_SQL = re.compile(r"""(?!--|/\*|\\)[^\s('"{}*;,=<]*?(?:\.[^\W\d]|[@\\/](?!\*))""")
+_NO_SQL = re.compile(r"""\A(?!--|/\*|\\)[^\s('"{}*;,=<]*?(?:\.[^\W\d]|[@\\/](?!\*))""")
 """What a word has that goes on a file's name or an address, and that no statement begins with."""
 
 

@@ -120,7 +120,7 @@ def _has_few(rows: pd.DataFrame, texts: Sequence[int]) -> bool:
 def _repeats(values: Any) -> bool:  # noqa: ANN401 - numpy array
     """Whether *values* have few different ones, and an object each: Python has but one of most single letters."""
     sample = values[:_SAMPLE]
-    letters = sum(value is not None and len(value) <= 1 for value in sample)
+    letters = sum(isinstance(value, str) and len(value) <= 1 for value in sample)
     return letters * 2 <= len(sample) and len(set(sample)) * 2 <= len(sample)
 
 

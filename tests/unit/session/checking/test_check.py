@@ -312,7 +312,7 @@ def test_the_columns_that_a_query_would_give(session, check):
     columns = session.checks.columns(sql, session.current, {})
     assert columns == (("carrier", "VARCHAR"), ("total", "HUGEINT"), ("a", "INTEGER"))
     assert session.checks.columns("SELECT nope FROM flights", session.current, {}) == ()
-    assert session.checks.columns("SELECT 1; SELECT 2", session.current, {}) == ()
+    assert session.checks.columns("SELECT 1; SELECT 2 AS b", session.current, {}) == (("b", "INTEGER"),)
 
 
 def test_nothing_of_a_statement_is_run(check, tmp_path):
