@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import quote, quote_plus, unquote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 MASK = "***"
 """What replaces a secret."""
@@ -240,16 +240,27 @@ def scrub(text: str, secrets: Iterable[Secret]) -> str:
     and quoted spellings are masked as well. A password that is a short word, such as
     `test`, is masked in a URI only: in prose it is part of other words, and the message would be unreadable.
     """
+    return scrubber(secrets)(text)
+
+
+def scrubber(secrets: Iterable[Secret]) -> Callable[[str], str]:
+    """Return what does to a text as `scrub` with *secrets*: their spellings are found once, for many texts."""
     secrets = list(secrets)
     within = {secret: secrets_within(secret.reveal()) for secret in secrets}
     values = {each.reveal() for secret in secrets for each in (within[secret] or (secret,))}
     whole = {secret.reveal() for secret in secrets if within[secret]}  # what else is in a URI is no secret by itself
     ordered = sorted({form for value in values if not _is_word(value) for form in forms(value)}, key=len, reverse=True)
-    for form in [*sorted({form for value in whole for form in forms(value)}, key=len, reverse=True), *ordered]:
-        text = text.replace(form, MASK)
-    for form in ordered:  # fragments last: masking one first would leave the rest of a whole secret
-        text = _without_fragments(text, form)
-    return mask_uris(text)
+    replaced = [*sorted({form for value in whole for form in forms(value)}, key=len, reverse=True), *ordered]
+    fragments = [_fragments(form) for form in ordered]
+
+    def scrubbed(text: str) -> str:
+        for form in replaced:
+            text = text.replace(form, MASK)
+        for each in fragments:  # last: masking one first would leave the rest of a whole secret
+            text = _without_fragments(text, each)
+        return mask_uris(text)
+
+    return scrubbed
 
 
 def _is_word(value: str) -> bool:
@@ -264,8 +275,11 @@ def forms(value: str) -> set[str]:
     return {value, *quoted} - {""}
 
 
-def _without_fragments(text: str, value: str) -> str:
-    fragments = {value[at : at + _FRAGMENT] for at in range(len(value) - _FRAGMENT + 1)}
+def _fragments(value: str) -> set[str]:
+    return {value[at : at + _FRAGMENT] for at in range(len(value) - _FRAGMENT + 1)}
+
+
+def _without_fragments(text: str, fragments: set[str]) -> str:
     hits = [at for at in range(len(text) - _FRAGMENT + 1) if text[at : at + _FRAGMENT] in fragments]
     for start, end in reversed(_spans(hits)):
         text = text[:start] + MASK + text[end:]

@@ -7,11 +7,11 @@ import logging
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
-from md_magic.auth.secret import scrub
+from md_magic.auth.secret import scrubber
 from md_magic.auth.token import TOKEN_PAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from md_magic.auth.secret import Secret
 
@@ -35,55 +35,53 @@ def forget(shell: Any, secrets: Iterable[Secret]) -> None:  # noqa: ANN401 - any
     secrets = tuple(secrets)
     if history is None or not secrets:
         return
-    secrets = tuple(secret for secret in secrets if len(secret.reveal()) >= _SHORTEST)
+    clean = scrubber(secret for secret in secrets if len(secret.reveal()) >= _SHORTEST)
     for inputs in (history.input_hist_parsed, history.input_hist_raw):
-        inputs[:] = [scrub(text, secrets) for text in inputs]
-    _in_variables(history.__dict__, secrets)
-    _in_variables(history._trait_values, secrets)  # noqa: SLF001 - `_i00` and its like are traits
-    _in_variables(shell.user_ns, secrets)
-    _in_sources(secrets)
-    _in_database(history, secrets)
+        inputs[:] = [clean(text) for text in inputs]
+    _in_variables(history.__dict__, clean)
+    _in_variables(history._trait_values, clean)  # noqa: SLF001 - `_i00` and its like are traits
+    _in_variables(shell.user_ns, clean)
+    _in_sources(clean)
+    _in_database(history, clean)
 
 
-def _in_sources(secrets: tuple[Secret, ...]) -> None:
-    """Mask *secrets* in the lines that Python keeps of each cell, for tracebacks to show."""
+def _in_sources(clean: Callable[[str], str]) -> None:
+    """Mask secrets in the lines that Python keeps of each cell, for tracebacks to show."""
     for name, entry in list(linecache.cache.items()):
         if name.startswith("<") or "ipykernel" in name:
             lines = next((part for part in entry if isinstance(part, list)), [])  # none, if they are still to be loaded
-            clean = [scrub(line, secrets) for line in lines]
-            if clean != lines:
-                linecache.cache[name] = (len("".join(clean)), None, clean, name)
+            whole = "".join(lines)
+            if (text := clean(whole)) != whole:
+                linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
 
 
-def _in_variables(variables: dict[str, Any], secrets: tuple[Secret, ...]) -> None:
-    """Mask *secrets* in `_i`, `_ii`, `_iii`, `_i00` and `_i1`, `_i2`, ..."""
+def _in_variables(variables: dict[str, Any], clean: Callable[[str], str]) -> None:
+    """Mask secrets in `_i`, `_ii`, `_iii`, `_i00` and `_i1`, `_i2`, ..."""
     for name, value in list(variables.items()):
         if isinstance(value, str) and name.startswith("_i") and name.strip("_i0123456789") == "":
-            variables[name] = scrub(value, secrets)
+            variables[name] = clean(value)
 
 
-def _in_database(history: Any, secrets: tuple[Secret, ...]) -> None:  # noqa: ANN401 - IPython's HistoryManager
+def _in_database(history: Any, clean: Callable[[str], str]) -> None:  # noqa: ANN401 - IPython's HistoryManager
     with history.db_input_cache_lock:
-        history.db_input_cache[:] = [
-            (line, scrub(source, secrets), scrub(raw, secrets)) for line, source, raw in history.db_input_cache
-        ]
+        history.db_input_cache[:] = [(line, clean(source), clean(raw)) for line, source, raw in history.db_input_cache]
     if not history.enabled:
         return
     history.writeout_cache()
     try:
-        _rewrite(history.db, history.session_number, secrets)
+        _rewrite(history.db, history.session_number, clean)
     except sqlite3.Error as error:
         logger.debug("IPython's history could not be changed: %s", type(error).__name__)
 
 
-def _rewrite(database: sqlite3.Connection, session: int, secrets: tuple[Secret, ...]) -> None:
+def _rewrite(database: sqlite3.Connection, session: int, clean: Callable[[str], str]) -> None:
     database.execute("PRAGMA secure_delete = ON")  # or the old text stays in the file's free space
     rows = database.execute("SELECT line, source, source_raw FROM history WHERE session = ?", (session,)).fetchall()
     with database:
         for line, *texts in rows:
-            clean = [scrub(text, secrets) for text in texts]
-            if clean != texts:
+            masked = [clean(text) for text in texts]
+            if masked != texts:
                 database.execute(
                     "UPDATE history SET source = ?, source_raw = ? WHERE session = ? AND line = ?",
-                    (*clean, session, line),
+                    (*masked, session, line),
                 )
