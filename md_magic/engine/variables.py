@@ -131,13 +131,13 @@ def is_control(value: object) -> bool:
 
 
 def _is_column(kind: type) -> bool:
-    """Whether it is pandas.Series, polars.Series or pyarrow.ChunkedArray, which stream too, and are no tables."""
-    return hasattr(kind, "__arrow_c_stream__") and (hasattr(kind, "dtype") or hasattr(kind, "chunks"))
+    """Whether it is a Series, an Index or a ChunkedArray: most stream as tables do, and are none."""
+    return (hasattr(kind, "dtype") and hasattr(kind, "to_frame")) or hasattr(kind, "chunks")
 
 
 def _is_table(kind: type) -> bool:
     if hasattr(kind, "__arrow_c_stream__"):
-        return not _is_column(kind)
+        return not (hasattr(kind, "dtype") or hasattr(kind, "chunks"))
     package = _NATIVE_TABLES.get(kind.__name__)
     return package is not None and kind.__module__.startswith(f"{package}.")
 

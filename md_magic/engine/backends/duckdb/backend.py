@@ -66,7 +66,9 @@ _STACK, _ADDRESS = "Stack Trace:", re.compile(r"\b0x[\da-fA-F]+")
 
 _FOUND_ON = re.compile(r' found on line "<%%mdsql>:\d+"')
 _WORD = re.compile(r"\w+")
-_NO_TABLE_OF_COLUMNS = re.compile(r"describes non-struct type|must have at least one column")
+_NO_TABLE_OF_COLUMNS = re.compile(
+    r"describes non-struct type|must have at least one column|not suitable for replacement"
+)
 _NOT_READ = re.compile(r"Data type '([^\n]{1,500})' not recognized|Unable to cast Python instance")
 _NO_TABLE = re.compile(
     r"\ACatalog Error: Table with name (?P<name>[^\n]*?) does not exist!"
