@@ -280,6 +280,8 @@ def _fragments(value: str) -> set[str]:
 
 
 def _without_fragments(text: str, fragments: set[str]) -> str:
+    if len(fragments) < len(text) and not any(fragment in text for fragment in fragments):
+        return text
     hits = [at for at in range(len(text) - _FRAGMENT + 1) if text[at : at + _FRAGMENT] in fragments]
     for start, end in reversed(_spans(hits)):
         text = text[:start] + MASK + text[end:]

@@ -7,13 +7,11 @@ import logging
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
-from md_magic.auth.secret import scrubber
+from md_magic.auth.secret import Secret, scrubber
 from md_magic.auth.token import TOKEN_PAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from md_magic.auth.secret import Secret
+    from collections.abc import Callable, Iterable, Sequence
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +33,7 @@ def forget(shell: Any, secrets: Iterable[Secret]) -> None:  # noqa: ANN401 - any
     secrets = tuple(secrets)
     if history is None or not secrets:
         return
-    clean = scrubber(secret for secret in secrets if len(secret.reveal()) >= _SHORTEST)
+    clean = _cleaner([secret for secret in secrets if len(secret.reveal()) >= _SHORTEST])
     for inputs in (history.input_hist_parsed, history.input_hist_raw):
         inputs[:] = [clean(text) for text in inputs]
     _in_variables(history.__dict__, clean)
@@ -43,6 +41,25 @@ def forget(shell: Any, secrets: Iterable[Secret]) -> None:  # noqa: ANN401 - any
     _in_variables(shell.user_ns, clean)
     _in_sources(clean)
     _in_database(history, clean)
+
+
+_untouched: dict[frozenset[str], set[int]] = {}
+"""Hashes of texts in which nothing is masked, by the digests of the secrets: each cell looks at all of a session's."""
+
+
+def _cleaner(secrets: Sequence[Secret]) -> Callable[[str], str]:
+    """Return what masks *secrets* in a text, and remembers where there are none."""
+    scrubbed, known = scrubber(secrets), _untouched.setdefault(frozenset(map(Secret.digest, secrets)), set())
+
+    def clean(text: str) -> str:
+        if hash(text) in known:
+            return text
+        cleaned = scrubbed(text)
+        if cleaned == text:
+            known.add(hash(text))
+        return cleaned
+
+    return clean
 
 
 def _in_sources(clean: Callable[[str], str]) -> None:
