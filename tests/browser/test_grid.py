@@ -364,7 +364,7 @@ def test_values_are_looked_into_found_and_counted_in_both_themes(notebook: Calla
     expect(viewer.locator(".md-grid-json")).to_contain_text("9007199254740994")
     keys.press("Escape")
     expect(viewer).to_be_hidden()
-    found.locator(".md-grid-row").nth(1).locator(".md-grid-cell").nth(3).dblclick()
+    found.locator('.md-grid-row >> nth=1 >> [aria-colindex="4"]').dblclick()  # columns that scroll out are not drawn
     expect(viewer.get_by_role("img")).to_be_visible()
     assert viewer.get_by_role("img").evaluate("image => image.decode().then(() => image.naturalWidth)") == 1
     keys.press("ArrowRight")
