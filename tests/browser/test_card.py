@@ -354,7 +354,7 @@ def test_run_all_goes_on_after_the_login(motherduck: Service, notebook: Callable
     query = "import duckdb\nduckdb.connect('md:', config={'motherduck_token': token.secret.reveal()}).sql('FROM owner')"
     book = notebook(SETUP, "token = sign_in()", query)
     book.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")
-    motherduck.approve(motherduck.wait_for_login(20), EMAIL)
+    motherduck.approve(motherduck.wait_for_login(), EMAIL)
     assert EMAIL in book.wait(2)
     nothing_stays(book)
 

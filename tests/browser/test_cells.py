@@ -145,7 +145,7 @@ def test_run_all_with_the_login_in_the_first_cell(
 ) -> None:
     book = notebook(f"{LOAD}\n%mdsql md:my_db", "%mdsql SELECT email FROM owner", "%mdsql SELECT 6 * 7 AS answer")
     book.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")
-    motherduck.approve(motherduck.wait_for_login(20), EMAIL)
+    motherduck.approve(motherduck.wait_for_login(), EMAIL)
     assert "42" in book.wait(2)
     assert EMAIL in book.text(1)
     assert len(motherduck.recorded("login")) == 1

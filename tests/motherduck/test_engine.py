@@ -284,7 +284,7 @@ def test_a_script_in_a_terminal_prints_link_and_code_beside_its_output(
             text=True,
         ) as script,
     ):
-        approve = threading.Thread(target=lambda: motherduck.approve(motherduck.wait_for_login(50), ann.email))
+        approve = threading.Thread(target=lambda: motherduck.approve(motherduck.wait_for_login(250), ann.email))
         approve.start()
         output, _ = script.communicate(timeout=300)
         approve.join(30)

@@ -377,7 +377,7 @@ def test_fix_after_no_error_and_on_another_database(cells: Cells) -> None:  # no
     cells.sql("duckdb:///:memory:", "SELECT nam FROM ducks")
     error = cells.run("%mdsql --fix")
     assert isinstance(error, StatementError)
-    assert "MotherDuck's model, which it asks then, is not there on duckdb:///:memory:." in str(error)
+    assert "On MotherDuck it could ask MotherDuck's model; duckdb:///:memory: has none." in str(error)
     cells.sql("md:my_db", WRONG)
     cells.run("%mdsql --close")
     assert "md:my_db, where the last query failed, is closed." in str(cells.run("%mdsql --fix"))

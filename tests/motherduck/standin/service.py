@@ -209,7 +209,7 @@ class Service:
             return False
         return True
 
-    def wait_for_login(self, seconds: float = 10.0) -> str:
+    def wait_for_login(self, seconds: float = 60) -> str:
         """Return the code of a pending login, as soon as there is one."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
