@@ -105,7 +105,7 @@ _MOST_WRAPPINGS = 16
 _LONGEST_KIND = 40
 
 _KIND = re.compile(rf"(?!MD )([A-Z][\w ]{{0,{_LONGEST_KIND}}}) Error: ?")
-_PYTHON_CLASS = re.compile(r"[\w.]{1,160}(?:Exception|Error): ")
+_PYTHON_CLASS = re.compile(r"(?<![\w.])[\w.]{1,160}(?:Exception|Error): ")
 _SQLALCHEMY = re.compile(r"\((?:[\w.]{1,80}\.)?\w{1,80}(?:Exception|Error)\) ")
 _INITIALIZATION = re.compile(
     r'Initialization function "[^"\n]{1,100}" from file "[^"\n]{1,2000}" (?:threw an exception|failed): ?'

@@ -174,7 +174,7 @@ def _operands(typed: Typed, context: CursorContext, resolver: Resolver) -> Itera
     called = resolver.names.functions.get(context.function.lower())
     yield from (Candidate(name, "option", 7, keyword=True) for name in (called.parameters if called else ()))
     if not typed.quoted:
-        yield from _functions(resolver.names, ("scalar", "aggregate", "macro"), 11)
+        yield from _functions(resolver.names, ("scalar", "aggregate", "window", "macro"), 11)
 
 
 def _labelled(relation: Relation, column: Column, names: Snapshot) -> Callable[[], str]:

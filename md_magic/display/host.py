@@ -66,6 +66,19 @@ def request(shell: Any) -> dict[str, Any]:  # noqa: ANN401 - see `host`
     return (get_parent() or {}) if get_parent is not None else {}
 
 
+class Run(NamedTuple):
+    """A run of a cell: the cell's id, and that of the request; `None` where the front end sends none."""
+
+    cell: str | None
+    id: str | None
+
+
+def running_cell(shell: Any) -> Run:  # noqa: ANN401 - see `host`
+    """Return which run of which cell *shell* is at."""
+    parent = request(shell)
+    return Run(parent.get("metadata", {}).get("cellId"), parent.get("header", {}).get("msg_id"))
+
+
 def _allows_input(shell: Any) -> bool:  # noqa: ANN401 - see `host`
     """Return whether a person can be asked. The callback of a widget counts as the cell before it."""
     if not hasattr(shell, "get_parent"):  # xeus-python, which is a kernel for people
@@ -166,21 +179,28 @@ class Closable(Protocol):
 class OnScreen:
     """The outputs of a shell that own a file or a connection.
 
-    Running a cell again closes the outputs of its last run. Beyond the limit, the oldest outputs are closed.
+    Running a cell again closes the outputs of its last run: those that it only displayed at once, those of variables
+    once there are others. Beyond the limit, the oldest outputs are closed.
     """
 
     def __init__(self) -> None:
         """Start with none."""
         self._open: list[_Output] = []
 
-    def add(self, output: Closable, *, cell: str | None, run: str | None, hold: bool) -> None:
-        """Add the *output* of a *run* of *cell* (`None` if the front end sends no ids); close the outputs it replaces.
+    def begin(self, run: Run) -> None:
+        """Close what earlier runs of the cell displayed, and no variable has: the page has cleared it."""
+        replaced = [other for other in self._of_earlier(run) if other.kept_alive is not None]
+        self._open = [other for other in self._open if other not in replaced]
+        _close(replaced)
+
+    def add(self, output: Closable, *, run: Run, hold: bool) -> None:
+        """Add the *output* of a *run*; close the outputs it replaces.
 
         With *hold*, the output lives while it is displayed, else as long as its variable.
         """
-        replaced = [other for other in self._open if cell and other.cell == cell and other.run != run]
+        replaced = self._of_earlier(run)
         kept = [other for other in self._open if other not in replaced and other.output() is not None]
-        kept.append(_Output(weakref.ref(output), cell, run, output if hold else None))
+        kept.append(_Output(weakref.ref(output), run, output if hold else None))
         self._open = kept[-_MOST_OPEN:]
         _close([*replaced, *kept[:-_MOST_OPEN]])
 
@@ -189,13 +209,15 @@ class OnScreen:
         _close(self._open)
         self._open = []
 
+    def _of_earlier(self, run: Run) -> list[_Output]:
+        return [other for other in self._open if run.cell and other.run.cell == run.cell and other.run.id != run.id]
+
 
 class _Output(NamedTuple):
     """An open output."""
 
     output: weakref.ref[Closable]
-    cell: str | None
-    run: str | None
+    run: Run
     kept_alive: Closable | None
     """The output itself, if it is to live while it is displayed."""
 

@@ -256,9 +256,7 @@ class Cell:
 
     def keeper(self) -> Callable[..., None]:
         """Return `OnScreen.add` for an output of this run of the notebook's cell."""
-        parent = host.request(self.magics.shell)
-        cell, run = parent.get("metadata", {}).get("cellId"), parent.get("header", {}).get("msg_id")
-        return functools.partial(self.magics.on_screen.add, cell=cell, run=run)
+        return functools.partial(self.magics.on_screen.add, run=host.running_cell(self.magics.shell))
 
     def _print_line(self, outcome: Outcome | None) -> None:
         if outcome is not None and outcome.line and not self.request.quiet:

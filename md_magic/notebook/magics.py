@@ -200,9 +200,13 @@ class MdsqlMagics(Magics):
         self.has_spoken = True
 
     def note_cell(self, _info: object = None) -> None:
-        """Note whether the cell that begins may ask for input; the first one asks what the front end can show."""
+        """Note whether the cell that begins may ask for input; the first one asks what the front end can show.
+
+        What an earlier run of it displayed is closed.
+        """
         self.cell_allows_input = bool(host.request(self.shell).get("content", {}).get("allow_stdin"))
         self.front_end.ask(self.shell)
+        self.on_screen.begin(host.running_cell(self.shell))
 
     def lead_on(self, result: ExecutionResult) -> None:
         """Say what a cell lacked that IPython could not read as the magic's."""

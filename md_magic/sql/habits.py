@@ -40,7 +40,7 @@ _HABITS = (
         re.compile(r"(?i)\A\s{0,99}help\b"),
         "%mdsql --help lists the options, and --help NAME has an example",
     ),
-    (re.compile(r"(?im)^\s{0,99}go\s{0,99}$"), "A statement ends with a semicolon; there is no GO"),
+    (re.compile(r"(?im)^[^\S\n]{0,99}go[^\S\n]{0,99}$"), "A statement ends with a semicolon; there is no GO"),
     (re.compile(r"(?i)\A\s{0,99}(\w{1,99})\s{0,9}=\s{0,9}(?:select|from|with)\b"), _BOUND),
 )
 """What is written elsewhere, and what is written here; the first that matches."""

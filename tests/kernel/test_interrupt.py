@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from tests.kernel.kernel_client import Kernel, Reply
 
 pytestmark = pytest.mark.kernel
@@ -34,9 +37,30 @@ def _small_machine(kernel: Kernel) -> None:
     kernel.run("%mdsql SET memory_limit = '3GB'")
 
 
-def interrupted(kernel: Kernel, sql: str, *, after: float) -> Reply:
+@pytest.fixture
+def begun(kernel: Kernel, tmp_path: Path) -> Iterator[Path]:
+    """Give the file that is there once IPython has begun a cell.
+
+    An interrupt before that is lost to the cell: ipykernel 7.4, which transforms it then, sends no reply any more.
+    """
+    file = tmp_path / "begun"
+    kernel.run(f"""
+def note_begin(_info):
+    open({str(file)!r}, "w").close()
+
+get_ipython().events.register("pre_run_cell", note_begin)
+""")
+    yield file
+    kernel.run('get_ipython().events.unregister("pre_run_cell", note_begin)')
+
+
+def interrupted(kernel: Kernel, sql: str, begun: Path, *, after: float) -> Reply:
     """Interrupt the cell *sql* when it has run for *after* seconds."""
+    begun.unlink(missing_ok=True)
     request = kernel.begin(f"%%mdsql\n{sql}")
+    deadline = time.monotonic() + 60
+    while not begun.exists() and time.monotonic() < deadline:
+        time.sleep(0.002)
     time.sleep(after)
     kernel.interrupt()
     return kernel.finish(request)
@@ -44,9 +68,11 @@ def interrupted(kernel: Kernel, sql: str, *, after: float) -> Reply:
 
 @pytest.mark.parametrize("after", MOMENTS)
 @pytest.mark.parametrize("sql", LONG.values(), ids=LONG)
-def test_interrupting_ends_the_cell_and_keeps_the_connection(kernel: Kernel, sql: str, after: float) -> None:
+def test_interrupting_ends_the_cell_and_keeps_the_connection(
+    kernel: Kernel, begun: Path, sql: str, after: float
+) -> None:
     kernel.run("%mdsql CREATE OR REPLACE TEMP TABLE kept AS SELECT 1 AS i")
-    reply = interrupted(kernel, sql, after=after)
+    reply = interrupted(kernel, sql, begun, after=after)
     early = after == MOMENTS[0] and "KeyboardInterrupt" in reply.text  # IPython itself may still be at it
     assert early or reply.text.startswith("KeyboardInterrupt: the query was interrupted"), reply.text
     assert len(reply.outputs) == 1
@@ -54,11 +80,11 @@ def test_interrupting_ends_the_cell_and_keeps_the_connection(kernel: Kernel, sql
 
 
 @pytest.mark.parametrize("sql", [LONG["cross join"], LONG["fetch of text"]], ids=["cross join", "fetch of text"])
-def test_an_open_transaction_can_be_rolled_back_after_an_interrupt(kernel: Kernel, sql: str) -> None:
+def test_an_open_transaction_can_be_rolled_back_after_an_interrupt(kernel: Kernel, begun: Path, sql: str) -> None:
     kernel.run("%mdsql CREATE OR REPLACE TABLE counted AS SELECT 1 AS i")
     kernel.run("%mdsql BEGIN")
     kernel.run("%mdsql INSERT INTO counted VALUES (2)")
-    reply = interrupted(kernel, sql, after=0.4)
+    reply = interrupted(kernel, sql, begun, after=0.4)
     # As natively: DuckDB lets an interrupted transaction only be rolled back, and says so. The interrupt can come before
     # the query has begun, or between two batches of its rows: then the transaction is open, and the cell says that.
     aborted = "run ROLLBACK before anything else" in reply.text

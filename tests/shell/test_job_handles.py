@@ -53,8 +53,11 @@ def test_the_live_line_of_a_job_keeps_no_result_and_closes_with_its_cell(noteboo
     assert line._job is None
     assert (line._widget.view["name"], line._widget.view["state"]) == ("job", "done")
     assert "1 row × 1 column" in line._widget.view["text"]
-    notebook.request = {"header": {"msg_id": "2"}, "metadata": {"cellId": "a"}}
-    notebook.sql("SELECT 1", "--background")
+    notebook.request = {"header": {"msg_id": "2"}, "metadata": {"cellId": "b"}}
+    notebook.sql("SELECT 1")
+    assert line._widget is not None
+    notebook.request = {"header": {"msg_id": "3"}, "metadata": {"cellId": "a"}}
+    notebook.ip.run_cell("1 + 1")
     assert line._widget is None
 
 

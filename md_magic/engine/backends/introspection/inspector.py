@@ -237,7 +237,7 @@ class SQLiteIntrospection(InspectorIntrospection):
     def functions(self) -> list[FunctionRow]:
         """Return the functions of this connection, its window functions and Python's included."""
         rows = self._connection.exec_driver_sql("SELECT DISTINCT name, type FROM pragma_function_list ORDER BY name")
-        kinds = {"s": "scalar", "a": "aggregate", "w": "aggregate"}
+        kinds = {"s": "scalar", "a": "aggregate", "w": "window"}
         return [FunctionRow(name, kinds.get(kind, "scalar"), [], [], None, None, "") for name, kind in rows]
 
     def search_path(self) -> list[SchemaRow]:
