@@ -117,7 +117,7 @@ def test_large_frame_equals_df(con: duckdb.DuckDBPyConnection, name: str, shape:
 
 @pytest.mark.parametrize("name", sorted(set(TYPES) - set(BIG)))
 def test_large_frame_of_any_other_type_equals_df(con: duckdb.DuckDBPyConnection, name: str) -> None:
-    check(con, SHAPES["beside text, with NULLs"].format(e=TYPES[name]), 300_000)
+    check(con, SHAPES["beside text, with NULLs"].format(e=TYPES[name]), 50_000)
 
 
 TEXTS = {
@@ -425,9 +425,7 @@ print(peak() - before)
 """
 LITTLE_TEXT = {
     "sparse text beside one number": "CASE WHEN i % 1000 = 0 THEN 'text ' || i END, i",
-    "sparse text beside 7 numbers": "CASE WHEN i % 1000 = 0 THEN 'text ' || i END" + ", i" * 7,
     "sparse text beside 7 decimals": "CASE WHEN i % 1000 = 0 THEN 'text ' || i END" + ", i::DECIMAL(18, 3)" * 7,
-    "NULLs beside one number": "NULL::VARCHAR, i",
     "NULLs beside 7 numbers": "NULL::VARCHAR" + ", i" * 7,
     "text alone": "'text ' || i",
 }
