@@ -30,6 +30,7 @@ CHANGES = frozenset({"insert", "update", "delete", "merge"})
 QUERIES = frozenset({"select", "from", "values", "table", "pivot", "unpivot", "pivot_wider", "pivot_longer"})
 """Words that begin a query."""
 
+_COMBINES = frozenset({"union", "intersect", "except"})
 _DESCRIBES = frozenset({"describe", "desc", "show", "summarize"})
 _BEGINS_EXPLAINED = frozenset({"select", "with", "from", "values", "("})
 
@@ -74,8 +75,21 @@ def points(read: Sequence[Token], end: int) -> Iterator[InsertionPoint]:
         yield from points(_after_options(rest), end)
     elif word == "create":
         yield from points(_after_as(rest), end)
-    elif word in _DESCRIBES or first.text == "(":  # in `(WITH ...)`: a second WITH before the bracket is not SQL
+    elif word in _DESCRIBES or first.text == "(":  # in `(WITH ...)`: see `is_bracketed_with`
         yield from points(rest, end)
+
+
+def is_bracketed_with(read: Sequence[Token]) -> bool:
+    """Whether *read* is `(WITH ...)`, and no UNION of it: behind another WITH that is not SQL.
+
+    DuckDB 2 reads it, and forgets the inner CTEs.
+    """
+    while read and read[0].text == "(":
+        closed = _closing(read, 0)
+        if _is_combined(read[closed + 1 :]):
+            return False
+        read = read[1:closed]
+    return bool(read) and read[0].low == "with"
 
 
 def query_start(read: Sequence[Token], point: InsertionPoint, end: int) -> int:
@@ -149,6 +163,18 @@ def _after_as(rest: Sequence[Token]) -> Sequence[Token]:
         if token.low == "as" and depth == 0:
             return rest[at + 1 :]
     return ()
+
+
+def _is_combined(after: Sequence[Token]) -> bool:
+    """Whether a query in brackets, with the tokens *after* it, is only a part of a UNION or the like."""
+    depth = 0
+    for token in after:
+        depth += {"(": 1, ")": -1}.get(token.low, 0)
+        if depth < 0:
+            return False
+        if depth == 0 and token.low in _COMBINES:
+            return True
+    return False
 
 
 def _closing(read: Sequence[Token], opened: int) -> int:

@@ -13,15 +13,22 @@ import duckdb
 
 from md_magic.sql import parser
 from md_magic.sql.statement import Parameter, Statement
+from md_magic.sql.syntax import kinds
 from md_magic.sql.tokens import scan, semicolons
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     Extract = Callable[[str], list[duckdb.Statement]]
     """A connection's `extract_statements`."""
 
 _RETURNING = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE_INTO"})
+_READING_SEVERAL = {
+    **{word: word.upper() for word in ("copy", "create", "delete", "explain", "insert", "prepare", "set", "update")},
+    "merge": "MERGE_INTO",
+}
+"""By the first word, the kinds but SELECT that can read what DuckDB runs as several statements."""
+
 _MANY = 8
 """At most this many parameters are found one by one, each with a call of the parser."""
 
@@ -60,6 +67,19 @@ def first_word(text: str) -> str:
         if kind != duckdb.token_type.comment:
             return re.compile(r"\w*").match(text, offset)[0].upper()  # type: ignore[index] # it always matches
     return ""
+
+
+def kind_of(text: str, parsed: Sequence[duckdb.Statement]) -> str:
+    """Return the kind of the statement *text*, which DuckDB reads as *parsed*, in DuckDB's words.
+
+    What it runs as several, such as a PIVOT without a list of values, is all `MULTI` to DuckDB 2.
+    """
+    kind = parsed[-1].type.name
+    if kind != "MULTI":
+        return kind
+    first, *others = kinds.words(text) or [""]
+    words = others if first == "with" else [first]
+    return next((_READING_SEVERAL[word] for word in words if word in _READING_SEVERAL), "SELECT")
 
 
 def without_semicolon(text: str) -> str:
@@ -141,7 +161,7 @@ def _statement(
     line: int = 0,
     offset: int = 0,
 ) -> Statement:
-    kind = parsed[-1].type.name
+    kind = kind_of(text, parsed)
     named = "$" in text and kind != "PREPARE" and any(statement.named_parameters for statement in parsed)
     parameters = tuple(_parameters(text, ours)) if ours or named else ()
     returns = kind in _RETURNING and "returning" in text.lower() and _has_keyword(text, "returning")

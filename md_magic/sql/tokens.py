@@ -144,6 +144,18 @@ def _counts_bytes() -> bool:
     return offset == len("é ".encode())
 
 
+def _quotes_a_name(char: str) -> bool:
+    return char == '"' or (char == "`" and _has_backticks())
+
+
+@cache
+def _has_backticks() -> bool:
+    """Whether names can stand in backticks, as in DuckDB 2."""
+    import duckdb  # see `scan`
+
+    return len(duckdb.tokenize("`a b`")) == 1
+
+
 def _characters(raw: bytes, offsets: Sequence[int]) -> list[int]:
     """Turn offsets in bytes into offsets in characters."""
     if raw.isascii():
@@ -167,8 +179,8 @@ def _extent(text: str, start: int, following: int) -> tuple[Kind, int]:
 
 def _quoted_extent(text: str, start: int) -> tuple[Kind, int] | None:
     first = text[start]
-    if first == '"':
-        return "quoted", _quote_end(text, start, '"')
+    if _quotes_a_name(first):
+        return "quoted", _quote_end(text, start, first)
     if first == "'":
         return "string", _quote_end(text, start, "'")
     if first in "eExXbB" and text[start + 1 : start + 2] == "'":
@@ -263,7 +275,7 @@ def _tail(text: str, at: int) -> Tail | None:
     quote = at + 1 if text[at] in "eExXbB" and text[at + 1 : at + 2] == "'" else at
     if text[quote] == "'" and _quote_end(text, quote, "'", escapes=text[at] in "eE") < 0:
         return Tail("string", quote)
-    if text[at] == '"' and _quote_end(text, at, '"') < 0:
+    if _quotes_a_name(text[at]) and _quote_end(text, at, text[at]) < 0:
         return Tail("quoted", at)
     if text[at] == "$" and (tag := _dollar(text, at)) and text.find(tag, at + len(tag)) < 0:
         return Tail("dollar", at)

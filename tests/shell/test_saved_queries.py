@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import duckdb
 import pandas as pd
 import pytest
 from IPython.core.completer import provisionalcompleter
@@ -46,6 +47,12 @@ READS = [
     ),
     pytest.param("(select i from small) union all (select 9)", [0, 1, 2, 9], id="union"),
     pytest.param("((with w as (from small) select i from w))", [0, 1, 2], id="with in brackets"),
+    pytest.param("(with w as (from small) select i from w) limit 2", [0, 1], id="with in brackets, limited"),
+    pytest.param(
+        "(with w as (from small) select i from w) union all select i from small",
+        [0, 1, 2] * 2,
+        id="with in brackets, combined",
+    ),
     pytest.param("select (select max(i) from small) as m", [2], id="subquery"),
     pytest.param("select i from t where i in (from (select i from small))", [0, 1, 2], id="in"),
     pytest.param("values ((select count(*) from small))", [3], id="values"),
@@ -198,11 +205,13 @@ def test_what_fails_is_not_kept(saved):
     assert column(saved.sql("from small")) == [0, 1, 2]
 
 
+IN_DUCKDB_1 = pytest.mark.skipif(duckdb.__version__ >= "2", reason="they can stand in a query of DuckDB 2")
+
 REFUSED = [
     pytest.param("insert into z values (1)", "this is INSERT", id="insert"),
     pytest.param("create table q as select 1", "this is CREATE", id="create"),
-    pytest.param("describe t", "keeps a SELECT", id="describe"),
-    pytest.param("show tables", "keeps a SELECT", id="show"),
+    pytest.param("describe t", "keeps a SELECT", id="describe", marks=IN_DUCKDB_1),
+    pytest.param("show tables", "keeps a SELECT", id="show", marks=IN_DUCKDB_1),
     pytest.param("explain select 1", "this is EXPLAIN", id="explain"),
     pytest.param("select 1; select 2", "these are 2 statements", id="two"),
     pytest.param("-- nothing", "there is none", id="none"),
@@ -215,6 +224,19 @@ def test_only_a_select_is_kept(saved, sql, said):
     message = saved.sql(sql, "--save other", error=True).message
     assert said in message
     assert column(saved.sql("select count(*) from z")) == [0]
+
+
+@pytest.mark.skipif(duckdb.__version__ < "2", reason="DuckDB 1 has no names in backticks")
+def test_a_name_in_backticks_reads_it(saved):
+    assert column(saved.sql("select i from `small` where i > 0")) == [1, 2]
+
+
+@pytest.mark.skipif(duckdb.__version__ < "2", reason="they cannot stand in a query of DuckDB 1")
+def test_what_describes_is_kept(saved):
+    saved.sql("describe t", "--save columns")
+    assert column(saved.sql("select column_name from columns"))[0] == "i"
+    saved.sql("show tables", "--save shown")
+    assert "t" in column(saved.sql("from shown"))
 
 
 def test_a_name_is_checked(shell):

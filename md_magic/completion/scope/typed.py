@@ -111,10 +111,10 @@ def read(text: str, cursor: int) -> Typed:
 def _quoted_name(text: str, cursor: int, start: int) -> _Name:
     """Return the quoted name whose opening quote is at *start*."""
     line_end = text.find("\n", cursor)
-    line = text[cursor : line_end if line_end >= 0 else len(text)]
-    is_closed = line.count('"') % 2 == 1  # an even number of quotes belongs to the names that follow
-    close = cursor + line.find('"')
-    prefix = text[start + 1 : cursor].replace('""', '"')
+    line, quote = text[cursor : line_end if line_end >= 0 else len(text)], text[start]
+    is_closed = line.count(quote) % 2 == 1  # an even number of quotes belongs to the names that follow
+    close = cursor + line.find(quote)
+    prefix = text[start + 1 : cursor].replace(quote * 2, quote)
     return _Name(prefix, start, close + 1 if is_closed else cursor, quoted=True, closed=is_closed and close == cursor)
 
 

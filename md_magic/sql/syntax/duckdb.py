@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _TAKES_NO_CTE = frozenset({"PREPARE", "SET", "VARIABLE_SET", "SET_VARIABLE", "CREATE", "COPY", "CALL", "EXPLAIN"})
 """Kinds of statements that can read a table where no CTE can be put."""
 
-_CHANGE_ROWS = (duckdb.StatementType.INSERT, duckdb.StatementType.UPDATE, duckdb.StatementType.DELETE)
+_CHANGE_ROWS = frozenset({"INSERT", "UPDATE", "DELETE"})
 """Kinds of statements that DuckDB 2 takes in a CTE, and that are no query: they would run each time."""
 
 _BETWEEN_VERB_AND_TABLE = frozenset({"into", "from", "or", "replace", "ignore", "only"})
@@ -64,7 +64,7 @@ class DuckDBSyntax(Syntax):
         parse = parse or parser.extract
         try:
             parse(f"WITH q AS (\n{text}\n) FROM q")
-            return not any(statement.type in _CHANGE_ROWS for statement in parse(text))
+            return split.kind_of(text, parse(text)) not in _CHANGE_ROWS
         except duckdb.Error:
             return False
 
@@ -89,7 +89,12 @@ class DuckDBSyntax(Syntax):
 
     def insertion_points(self, text: str) -> list[InsertionPoint]:
         """Return where CTEs can be put: before a query, in its WITH, behind EXPLAIN, AS, COPY and the like."""
-        return _points(text)[1]
+        read, points = _points(text)
+
+        def is_sql(point: InsertionPoint) -> bool:
+            return point.form != "with" or not inline.is_bracketed_with([one for one in read if one.start >= point.at])
+
+        return [point for point in points if is_sql(point)]
 
     def check(self, text: str, parse: Parse | None = None) -> None:
         """Raise `StatementError` for what DuckDB cannot parse."""

@@ -107,6 +107,24 @@ def test_statements_end_at_semicolons(connection, sql, texts):
     assert [statement.text for statement in split.statements(sql, connection.extract_statements)] == texts
 
 
+@pytest.mark.parametrize(
+    ("sql", "kind"),
+    [
+        ("pivot t on a", "SELECT"),
+        ("describe (pivot t on a)", "SELECT"),
+        ("with p as (pivot t on a) from p", "SELECT"),
+        ("create table u as pivot t on a", "CREATE"),
+        ("copy (pivot t on a) to 'x'", "COPY"),
+        ("with p as (pivot t on a) insert into t select a from p", "INSERT"),
+        ("merge into t using (pivot t on a) s on true when matched then delete", "MERGE_INTO"),
+    ],
+)
+def test_the_kind_of_what_duckdb_runs_as_several(connection, sql, kind):
+    [statement] = split.statements(sql, connection.extract_statements)
+    last = "SELECT" if kind == "SELECT" else "TRANSACTION"  # DuckDB 1 ends the others with a COMMIT of its own
+    assert statement.kind in ({last} if duckdb.__version__ < "2" else {kind})
+
+
 def test_a_statement_knows_its_line(connection):
     statements = split.statements("select 1;\n\nselect 2;\nselect 3", connection.extract_statements)
     assert [(one.number, one.of, one.line) for one in statements] == [(1, 3, 0), (2, 3, 0), (3, 3, 2)]

@@ -100,6 +100,17 @@ def test_kinds(sql, kinds):
     assert [token.kind for token in tokens(sql)[0]] == kinds
 
 
+HAS_BACKTICKS = pytest.mark.skipif(duckdb.__version__ < "2", reason="DuckDB 1 has no names in backticks")
+
+
+@HAS_BACKTICKS
+def test_a_name_in_backticks():
+    read, tail = tokens("from `a ``b` where `c\"d` = 'e`f'")
+    assert [token.name for token in read] == ["from", "a `b", "where", 'c"d', None, None]
+    assert tail is None
+    assert tokens("from `a")[1] == Tail("quoted", 5)
+
+
 @pytest.mark.parametrize(
     ("sql", "tail"),
     [

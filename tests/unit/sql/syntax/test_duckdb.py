@@ -34,6 +34,8 @@ def test_it_splits_with_a_connections_parser_or_its_own():
         ("with x as (select 1) delete from t", False),
         ("create table t(a int)", False),
         ("select 1 -- c", True),
+        ("insert into z (pivot t on a)", False),
+        ("insert into z (pivot t on a) returning a", False),
     ],
 )
 def test_what_is_a_query(sql, is_query):
@@ -88,7 +90,8 @@ def test_what_a_statement_reads(sql, read):
         ("create or replace table z as |from t", "with"),
         ("copy (|from t) to 'x'", "with"),
         ("|insert into z from t", "with"),
-        ("|(with a as (select 1) from a)", "with"),
+        ("(with |a as (select 1) from a)", "list"),
+        ("|(with a as (select 1) from a) union from t", "with"),
     ],
 )
 def test_the_likeliest_place_of_ctes(sql, at):
