@@ -12,6 +12,10 @@ con.execute('CREATE TABLE t AS SELECT 42 AS a')
 of_table = con.table('t')
 of_cursor = con.cursor().sql('SELECT 42 AS a')
 of_other = duckdb.connect().sql('SELECT 42 AS a')
+beside = con.cursor()
+beside.execute('CREATE TEMP TABLE hidden AS SELECT 42 AS a')
+con.execute('CREATE TEMP TABLE hidden AS SELECT 41 AS a')
+of_temporary = beside.table('hidden')
 
 def batches():
     yield pa.RecordBatch.from_pydict({'a': [con.execute('SELECT 42').fetchone()[0]]})
@@ -33,7 +37,10 @@ scanner = ds.Scanner.from_batches(pa.RecordBatchReader.from_batches(pa.schema({'
 once = pa.RecordBatchReader.from_batches(pa.schema({'a': pa.int64()}), batches())
 """
 
-NAMES = ["relation", "of_relation", "of_table", "of_cursor", "of_other", "generator", "streams", "lazy", "scanner"]
+NAMES = [
+    *("relation", "of_relation", "of_table", "of_cursor", "of_other", "of_temporary"),
+    *("generator", "streams", "lazy", "scanner"),
+]
 
 CELLS = {
     "%%mdsql --engine con --as arrow\nFROM relation": "[42]",

@@ -14,7 +14,7 @@ import duckdb
 import pyarrow as pa
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from md_magic.engine.results.masking import TokenMask
 
@@ -83,6 +83,9 @@ class Reader(Protocol):
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Give one batch after the other."""
 
+    def close(self) -> None:
+        """Give up the rest. As long as a reader of DuckDB 2 is open, its connection runs nothing else."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fetched(Generic[T]):
@@ -124,15 +127,16 @@ class Batches:
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Give one batch after the other."""
         self.check()
-        for batch in record_batches(self._reader, self.count):
-            if self._left is not None:
-                self.more = batch.num_rows > self._left
-                batch = batch.slice(0, self._left)  # noqa: PLW2901 - the rest is not wanted
-                self._left -= batch.num_rows
-            yield batch
-            self.check()
-            if self.more:
-                return
+        with contextlib.closing(record_batches(self._reader, self.count)) as batches:
+            for batch in batches:
+                if self._left is not None:
+                    self.more = batch.num_rows > self._left
+                    batch = batch.slice(0, self._left)  # noqa: PLW2901 - the rest is not wanted
+                    self._left -= batch.num_rows
+                yield batch
+                self.check()
+                if self.more:
+                    return
 
 
 def to_reader(
@@ -222,9 +226,12 @@ def _streamed(con: duckdb.DuckDBPyConnection, source: Reader, limit: int | None)
                 return
 
 
-def record_batches(reader: Reader, count: Count | None = None) -> Iterator[pa.RecordBatch]:
-    """Give the batches of DuckDB's *reader*, with DuckDB's own errors; *count* is called with the rows of each."""
-    with own_errors():
+def record_batches(reader: Reader, count: Count | None = None) -> Generator[pa.RecordBatch]:
+    """Give the batches of DuckDB's *reader*, with DuckDB's own errors; *count* is called with the rows of each.
+
+    The reader is closed at the end. Who may leave earlier closes this.
+    """
+    with contextlib.closing(reader), own_errors():
         for batch in reader:
             if count is not None:
                 count(batch.num_rows)

@@ -16,6 +16,7 @@ there are three ways to a DataFrame:
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -115,11 +116,12 @@ def to_arrow(
     """Return the open result of *con* as an Arrow table, as DuckDB names and types it."""
     reader = open_reader(con, GROUP, limit, mask)
     batches, rows = [], 0
-    for batch in record_batches(reader, count):
-        batches.append(batch)
-        rows += batch.num_rows
-        if limit is not None and rows > limit:
-            break
+    with contextlib.closing(record_batches(reader, count)) as coming:
+        for batch in coming:
+            batches.append(batch)
+            rows += batch.num_rows
+            if limit is not None and rows > limit:
+                break
     table = pa.Table.from_batches(batches, schema=reader.schema)
     discard(con)
     return Fetched(table.slice(0, limit), more=limit is not None and rows > limit)

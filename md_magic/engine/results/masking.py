@@ -236,6 +236,10 @@ class _MaskedReader:
                 arrays[at] = self._mask.array(arrays[at])
             yield pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
+    def close(self) -> None:
+        """Close the reader."""
+        self._reader.close()
+
 
 def masked_types(con: duckdb.DuckDBPyConnection, mask: TokenMask | None) -> list[Any]:
     """Return the types of the open result of *con* where *mask* will want them; else nothing, which costs nothing."""

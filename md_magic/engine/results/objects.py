@@ -67,7 +67,7 @@ def by_objects(con: duckdb.DuckDBPyConnection, types: Sequence[str], count: Coun
         count(len(first))
     reader = open_reader(con, _batch_rows(first, texts), None)
     pieces: list[list[Any]] = [[] for _ in types]
-    with contextlib.closing(_ahead(record_batches(reader))) as batches:
+    with contextlib.closing(record_batches(reader)) as fetched, contextlib.closing(_ahead(fetched)) as batches:
         for batch in batches:
             for i, array in enumerate(batch.columns):
                 pieces[i].append(_objects(array) if i in texts else kept(array))

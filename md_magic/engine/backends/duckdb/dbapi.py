@@ -41,7 +41,6 @@ _NO_NAME = "\0"
 _NAME = re.compile(rf"{FRAME}|\w+")
 
 _CALL = compile("call()", "<%%mdsql>", "eval").replace(co_names=(_NO_NAME,))
-_OWN = compile("call('FROM relation')", "<%%mdsql>", "eval").replace(co_names=(_NO_NAME,))
 
 
 _DEFINITIONS = """
@@ -173,9 +172,11 @@ class Connection(ConnectionWrapper):
     def _is_own(self, relation: duckdb.DuckDBPyRelation) -> bool:
         """Whether *relation* is of this connection. DuckDB is asked, and only binds: nothing is run."""
         try:
-            eval(_OWN, {_NO_NAME: self.native.sql}, {"relation": relation})  # noqa: S307 - constant code
+            self.native.sql("SELECT 1").cross(relation)
         except duckdb.InvalidInputException as error:
-            return "another Connection" not in str(error)
+            return "different connections" not in str(error)
+        except duckdb.ConnectionException:  # its own is closed
+            return False
         except duckdb.Error:
             return True
         return True

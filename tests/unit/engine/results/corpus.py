@@ -1,5 +1,7 @@
 """SQL expressions over `i`: one for each type of DuckDB, and some at the edges of their types."""
 
+import duckdb
+
 # One expression over `i` per type that `duckdb_types()` names as a logical type.
 TYPES = {
     "ARRAY": "[i, i + 1]::BIGINT[2]",
@@ -42,6 +44,11 @@ TYPES = {
     "VARCHAR": "'tëxt ' || i",
     "VARIANT": "i::VARIANT",
 }
+if duckdb.__version__ >= "2":
+    TYPES |= {
+        "TIMESTAMPTZ_NS": "(TIMESTAMPTZ '2024-03-30 23:00:00.123456+00' + INTERVAL (i) HOUR)::TIMESTAMPTZ_NS",
+        "TUPLE": "(i, 'x' || i)",
+    }
 # What the types alone do not show: edges, widths, aliases and unusual values.
 EDGES = {
     "json": "('{\"i\": ' || i || '}')::JSON",
