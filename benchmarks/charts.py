@@ -1,8 +1,9 @@
 """Charts of 10,000,000 rows, beside the aggregate that each needs, written by hand.
 
-Run `python benchmarks/charts.py [--rows N]`. Each pair is measured in turns within one run, so that the ratio holds on
-a busy machine: CPU seconds of this process, and seconds. A histogram by hand is two statements, since the bins are
-known only when the ends are. Altair, which draws the marks, is imported before, and measured by itself.
+Run `python benchmarks/charts.py [--rows N] [--of filter]`. Each pair is measured in turns within one run, so that the
+ratio holds on a busy machine: CPU seconds of this process, and seconds. A histogram by hand is two statements, since
+the bins are known only when the ends are. `--of filter`, `expression` and `join` put such a query in the table's place.
+Altair, which draws the marks, is imported before, and measured by itself.
 """
 
 from __future__ import annotations
@@ -17,6 +18,16 @@ from md_magic.session.session import Session
 TABLE = """CREATE TABLE t AS SELECT (random() + random() + random()) * 100 AS delay, (random() * 1e6)::BIGINT AS i,
 TIMESTAMP '2015-01-01' + INTERVAL (range) SECOND AS ts, sin(range / 1e6) + random() AS y,
 ['AA', 'B6', 'DL', 'UA'][1 + (random() * 3)::INT] AS carrier, (random() * 23)::INT AS hour FROM range({rows})"""
+
+QUERIES = {
+    "table": "t",
+    "filter": "(SELECT * FROM t WHERE hour > 0)",
+    "expression": (
+        "(SELECT delay * 1.5 + 1 AS delay, i + 1 AS i, ts + INTERVAL 1 HOUR AS ts, y * 2 AS y,"
+        " lower(carrier) AS carrier, hour + 1 AS hour FROM t)"
+    ),
+    "join": "(SELECT t.* FROM t JOIN (VALUES ('AA'), ('B6'), ('DL'), ('UA')) AS names(code) ON t.carrier = names.code)",
+}
 
 
 def hand(session: Session, statements: list[str]) -> None:
@@ -103,7 +114,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=10_000_000)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--of", choices=QUERIES, default="table")
     options = parser.parse_args()
+    source = f"FROM {QUERIES[options.of]}"
     before = time.process_time()
     from md_magic.display.chart import build
 
@@ -117,9 +130,9 @@ def main() -> None:
         marks, drawing_took = 0, 0.0
         for _ in range(options.runs):
             clock, cpu = time.perf_counter(), time.process_time()
-            hand(session, statements)
+            hand(session, [statement.replace("FROM t", source) for statement in statements])
             middle, cpu_middle = time.perf_counter(), time.process_time()
-            drawing = session.chart(sql, {}, {}, wish, None)
+            drawing = session.chart(sql.replace("FROM t", source), {}, {}, wish, None)
             end, cpu_end = time.perf_counter(), time.process_time()
             chart = build.chart(drawing)
             chart._repr_mimebundle_()

@@ -48,6 +48,9 @@ _MOST_STEPS = 60
 _HUGE = {"UBIGINT": "UBIGINT", "HUGEINT": "HUGEINT"}
 """Types whose values are computed with as they are; those of smaller integers as BIGINT."""
 
+_SMALL = frozenset({"TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT", "UINTEGER"})
+"""Types whose values DuckDB widens by itself, where a BIGINT is taken from them; to write a cast costs more."""
+
 _MOST = {"BIGINT": 2**62, "HUGEINT": 2**126}
 """The largest difference to compute with in a type, with room for a bar; that of other integers always fits."""
 
@@ -94,7 +97,7 @@ class Axis:
     def value(self, column: str) -> str:
         """Return SQL for the position of a *column* of the result; NULL where it has none on the axis."""
         if self.steps == "whole":
-            return f"{column}::{self._whole}"
+            return column if self.kind in _SMALL else f"{column}::{self._whole}"
         if self.steps == "real":
             return finite(real(column, self.kind))
         if self.kind == "DATE":
@@ -144,10 +147,13 @@ class Axis:
         return [f"min({column}) AS {self.name}_least", f"max({column}) AS {self.name}_most"]
 
     def known_ends(self) -> tuple[list[str], str]:
-        """Return the ends from `known`, and SQL for whether that does not give them: one is infinite, or no number."""
+        """Return the ends from `known`, and SQL for whether that does not give them: one is infinite, or no number.
+
+        That SQL is empty for whole numbers, which are neither.
+        """
         x = self.name
         low, high = self.value(f"{x}_least"), self.value(f"{x}_most")
-        unknown = f"{x}_least IS NOT NULL AND (({low}) IS NULL OR ({high}) IS NULL)"
+        unknown = f"({x}_least IS NOT NULL AND (({low}) IS NULL OR ({high}) IS NULL))" if self.steps != "whole" else ""
         return [f"{low} AS {x}_lo", f"{high} AS {x}_hi"], unknown
 
     def cut(self) -> list[str]:
@@ -159,7 +165,7 @@ class Axis:
             width = f"coalesce({span} // {self.fine} + 1, {far})"
             wide = f"coalesce({span} > {_MOST[self._whole]}, true)" if self._may_be_wide else "false"
             if self._whole == "BIGINT":  # of a difference that is too wide, both sides are halved; else bars are round
-                near = f"list_filter({_ROUND}::HUGEINT[], lambda w: w >= {width})[1]"
+                near = f"list_filter('{_ROUND}'::HUGEINT[], lambda w: w >= {width})[1]"
                 least = f"greatest({lo}::HUGEINT - ({lo}::HUGEINT % {x}_w + {x}_w) % {x}_w, {-(2**63)}::HUGEINT)"
                 return [
                     f"({wide})::INTEGER AS {x}_half",
@@ -201,7 +207,12 @@ class Axis:
     def cell(self) -> str:
         """Return SQL for the number of the fine cell that a position is in."""
         number = self._cell()
-        return f"({number})::UTINYINT" if self.fine <= _BYTE else number
+        if self.fine > _BYTE:
+            return number
+        if self.steps == "whole" and not self._may_be_wide:  # a division takes as long as all the rest
+            x = self.name
+            return f"CASE WHEN {x}_step = 1 THEN ({x} - {x}_base)::UTINYINT ELSE ({number})::UTINYINT END"
+        return f"({number})::UTINYINT"
 
     def _cell(self) -> str:
         x = self.name

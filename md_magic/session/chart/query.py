@@ -223,7 +223,9 @@ def _lengths(question: Question, axes: Sequence[Axis], *, once: bool, stored: bo
     known = [part for axis in axes if (source := sources[axis.name]) for part in axis.known(f"c{source.at}")]
     found = [axis.known_ends() for axis in axes]
     values = ", ".join(value for values, _ in found for value in values)
-    unknown = " OR ".join(f"({unknown})" for _, unknown in found)
+    unknown = " OR ".join(filter(None, (unknown for _, unknown in found)))
+    if not unknown:
+        return f"SELECT rows, {values} FROM (SELECT count(*) AS rows, {', '.join(known)} FROM md_query)"
     # nothing is read where the other side of the comma has no row
     return (
         f"WITH md_known AS MATERIALIZED (SELECT count(*) AS rows, {', '.join(known)} FROM md_query)"
@@ -336,7 +338,9 @@ def _cells(question: Question) -> str:
     present = [name for name in values if _has(question, name)]
     inner = [*(f"{sql} AS k_{key}" for key, sql in keys.items()), *(f"{name} AS v_{name}" for name in present)]
     inner += ["seen"] if any(_is_in_order(question, label) for label in question.labels) else []
-    ends = ", md_ends" if any(key not in question.labels for key in keys) else ""
+    placing = " ".join(sql for key, sql in keys.items() if key not in question.labels)
+    needed = sorted(set(re.findall(r"\b[xy]_[a-z]+", placing)))
+    ends = f", (SELECT {', '.join(needed)} FROM md_ends)" if needed else ""
     rows = f"SELECT {', '.join(inner) or '1 AS one'} FROM md_rows{ends}"
     if question.mode == "boxes":
         aggregates = [
@@ -350,7 +354,9 @@ def _cells(question: Question) -> str:
     columns = ", ".join([*(f"k_{key} AS {key}" for key in keys), *aggregates])
     by = f" GROUP BY {', '.join(f'k_{key}' for key in keys)}" if keys else ""
     placed = [f"count(k_{key}) > 0" for key in keys if key not in question.labels]
-    having = " AND ".join([f"{_counted(question)} > 0", *placed])  # not WHERE: that takes longer, for all rows
+    having = " AND ".join(
+        dict.fromkeys([f"{_counted(question)} > 0", *placed])
+    )  # not WHERE: that takes longer, for all rows
     return f"SELECT {columns} FROM ({rows}){by} HAVING {having}"
 
 

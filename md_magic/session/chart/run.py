@@ -1,18 +1,17 @@
 """Charts: the database reduces the rows of a query to at most 5,000 marks, in one statement that runs the query once.
 
-Only columns of a table as they are may be read twice. DuckDB does so in place; the rows of another database are reduced
+What a table holds may be read twice (see `twice`). DuckDB does so in place; the rows of another database are reduced
 in a private result store. Nothing is created in the user's database, and only marks and numbers of rows come back.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from md_magic.engine import execute
 from md_magic.engine.results.spec import AS_DICT, ResultSpec
 from md_magic.engine.results.store import kept as keep
-from md_magic.session.chart import channels, marks, query
+from md_magic.session.chart import channels, marks, query, twice
 from md_magic.session.profile import require_query
 from md_magic.sql.statement import Statement
 
@@ -38,19 +37,10 @@ def draw(
     columns = [(column["column"], column["type"]) for column in execute.describe(database, statement, values)]
     plan = channels.choose(columns, wish)
     cut = not database.backend.secrets_in_results  # a secret is recognised as a whole
-    stored = limit is None and _is_stored(database, statement, values)
+    stored = limit is None and twice.is_better(database, statement, values)
     question = query.build(statement, plan, statement.text, count=len(columns), limit=limit, cut=cut, stored=stored)
     found = execute.run(database, question.sql, values, AS_DICT).value
     return marks.read(question, {name: column[0] for name, column in found.items()}, limit=limit)
-
-
-def _is_stored(database: Database, statement: Statement, values: Mapping[str, Any]) -> bool:
-    """Whether *statement* gives columns of one table as they are: to read them twice is cheaper than to keep them."""
-    backend = database.backend
-    if backend.signs_in:  # the plan of rows elsewhere is another, and asking for it a journey
-        return False
-    asking = replace(backend.explaining(statement, run=False), number=statement.number, of=statement.of)
-    return backend.plan(execute.run(database, asking, values, AS_DICT).value or {}, analyzed=False).scans_a_table
 
 
 def _of_rows(
