@@ -39,6 +39,8 @@ def hint(
             f"{unknown.name} is a Python table, and cells on {database.target.name} do not see those. Write it there:"
             f" %mdsql --to {unknown.name} --frame {unknown.name}"
         )
+    if database.backend.suggests(str(error)):
+        return ""
     near = _near(database, statement, unknown, saved)
     return f"Did you mean {', '.join(map(database.backend.syntax.quoting.where_needed, near))}?" if near else ""
 

@@ -53,6 +53,7 @@ def test_a_python_table_is_told_how_to_get_there(flights):
         ("SELECT * FROM flihgts -- flihgts", "SELECT * FROM flights -- flihgts"),
         ("SELECT 'flihgts' AS x, id FROM flihgts", "SELECT 'flihgts' AS x, id FROM flights"),
         ("UPDATE flights SET carier = 'UA'", "UPDATE flights SET carrier = 'UA'"),
+        ("SELECT f.carier FROM flights AS f", "SELECT f.carrier FROM flights AS f"),
     ],
 )
 def test_fix_has_the_one_name_that_is_near(flights, sql, right):

@@ -255,6 +255,16 @@ def test_an_error_is_the_servers_own_without_java(cells, sql, beginning):
     assert cells.sql("SELECT 1 AS a").value["a"].tolist() == [1]
 
 
+def test_a_name_that_spark_does_not_know_has_the_near_ones(cells):
+    cells.sql("CREATE TABLE flights (id INT, carrier STRING)")
+    assert "Did you mean flights?" in cells.sql("SELECT * FROM flihgts", error=True).printed
+    assert "`carrier`" in cells.sql("SELECT carier FROM flights", error=True).printed  # Spark says it itself
+    assert cells.cell("%mdsql --fix").value.repaired == "SELECT carrier FROM flights"
+    cells.variables["people"] = pd.DataFrame({"a": [1]})
+    assert "people is a Python table" in cells.sql("SELECT * FROM people", error=True).printed
+    assert "mean" not in cells.sql("SELECT * FROM zzz", error=True).printed
+
+
 def test_a_time_limit_stops_the_query_on_the_server(cells):
     began = time.monotonic()
     failed = cells.sql(ENDLESS, "--timeout 2", error=True)

@@ -25,10 +25,13 @@ class Faults:
     """Reads the errors of a driver."""
 
     unknown_tables: Sequence[re.Pattern[str]] = ()
-    """How the database says that it does not know a table, the group `name`; none where it suggests names itself."""
+    """How the database says that it does not know a table, the group `name`."""
 
     unknown_columns: Sequence[re.Pattern[str]] = ()
     """The same of a column."""
+
+    suggestion: re.Pattern[str] | None = None
+    """How an error suggests names itself; `None` where none does."""
 
     def error_text(self, cause: BaseException) -> str:
         """Return the message of *cause*, a driver's exception, without rows of the user's data."""
@@ -60,6 +63,10 @@ class Faults:
         )
         matches = ((kind, pattern.search(text)) for kind, patterns in kinds for pattern in patterns)
         return next((UnknownName(kind, match["name"]) for kind, match in matches if match is not None), None)
+
+    def suggests(self, text: str) -> bool:
+        """Whether *text*, an error about an unknown name, has the near names already."""
+        return self.suggestion is not None and self.suggestion.search(text) is not None
 
     def answers(self, cause: BaseException | None) -> bool:  # noqa: ARG002 - a service's looks at it
         """Whether *cause*, the error of a failed `probe`, proves that the service works."""

@@ -64,6 +64,8 @@ class HiveBackend(Backend):
     binding = HiveBinding()
     introspection = HiveIntrospection
     unknown_tables = (re.compile(r"The table or view (?:`[^`]+`\.)*`(?P<name>[^`]+)` cannot be found"),)
+    unknown_columns = (re.compile(r" with name (?:`[^`]+`\.)*`(?P<name>[^`]+)` cannot be resolved"),)
+    suggestion = re.compile(r"Did you mean one of the following\?")
     explain_words = "EXPLAIN"
     plan_column = "plan"
     _connect_arguments: ClassVar[Mapping[str, object]] = {

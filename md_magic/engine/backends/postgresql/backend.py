@@ -60,9 +60,10 @@ class PostgreSQLBackend(ServerBackend):
     binding = PostgreSQLBinding()
     introspection = PostgreSQLCatalog
     unknown_tables = (re.compile(r'\Arelation "(?:[^"]+\.)?(?P<name>[^".]+)" does not exist'),)
-    unknown_columns = (  # it suggests one itself in a query, and none where a change names its columns
-        re.compile(r'(?s)\Acolumn "?(?:[^"\s]+\.)?(?P<name>[^"\s.]+)"? (?:of relation \S+ )?does not exist(?!.*HINT:)'),
+    unknown_columns = (
+        re.compile(r'\Acolumn "?(?:[^"\s]+\.)?(?P<name>[^"\s.]+)"? (?:of relation \S+ )?does not exist'),
     )
+    suggestion = re.compile("HINT:")  # of columns in a query; none where a change names its columns
     plan_column = "QUERY PLAN"
     digests = PostgreSQLDigests()
     reads_plans = True
