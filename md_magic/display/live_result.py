@@ -15,7 +15,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from md_magic import threads
 from md_magic.errors import MdMagicError, QueryCancelled, QueryTimeout
@@ -33,6 +33,9 @@ _LEAVING = 2.0
 _ENDING = 2.0
 """Seconds that the thread is waited for when the kernel ends: one that returns from C++ later crashes the process."""
 
+Bundle: TypeAlias = "tuple[dict[str, Any], dict[str, Any]]"
+"""What is shown in place of a value, by its type, and the metadata of each type."""
+
 
 class LiveResult:
     """The handle of a live result: `.value` is the newest one, `.stop()` ends the following."""
@@ -43,12 +46,13 @@ class LiveResult:
         *,
         run: Callable[[Execution], object],
         execution: Callable[[], Execution],
-        format: Callable[[object], dict[str, Any]],  # noqa: A002 - as IPython calls it
+        format: Callable[[object], Bundle],  # noqa: A002 - as IPython calls it
         controls: Sequence[tuple[Any, object]],
     ) -> None:
         """Take the first *value*. When one of *controls* changes, *run* gives the next one, in a new *execution*.
 
-        Each control comes with what it held before the first run. *format* returns a value's MIME bundle.
+        Each control comes with what it held before the first run. *format* returns a value's MIME bundle,
+        with its metadata, such as the size at which a picture is shown.
         """
         self.value = value
         self._run = run
@@ -61,7 +65,7 @@ class LiveResult:
         self._running: Execution | None = None
         self._display: Any = None
         self._retired: deque[tuple[float, object]] = deque()
-        self._bundle: dict[str, Any] | None = None
+        self._bundle: Bundle | None = None
         context = contextvars.copy_context()  # ipykernel keeps in it which cell an output belongs to
         self._thread = threading.Thread(target=context.run, args=(self._follow,), daemon=True, name="mdsql-live")
         self._thread.start()
@@ -103,8 +107,8 @@ class LiveResult:
         from IPython.display import display  # loaded anyway wherever there is a screen
 
         with self._lock:
-            bundle = self._bundle or self._format(self.value)
-            self._display = display(bundle, raw=True, display_id=True)  # type: ignore[no-untyped-call] # of IPython's
+            bundle, metadata = self._bundle or self._format(self.value)
+            self._display = display(bundle, metadata=metadata, raw=True, display_id=True)  # type: ignore[no-untyped-call] # of IPython's
 
     # ---- following --------------------------------------------------------------------------------------------------
 
@@ -154,23 +158,23 @@ class LiveResult:
         while self._retired and self._retired[0][0] < now - _LEAVING:
             _close(self._retired.popleft()[1])
 
-    def _show(self, bundle: dict[str, Any]) -> None:
+    def _show(self, bundle: Bundle) -> None:
         with self._lock:
             self._bundle = bundle
             shown = self._display
         if shown is not None:
             with contextlib.suppress(Exception):  # a kernel that ends closes its sockets first
-                shown.update(bundle, raw=True)
+                shown.update(bundle[0], metadata=bundle[1], raw=True)
 
 
-def _error_bundle(error: Exception) -> dict[str, Any]:
+def _error_bundle(error: Exception) -> Bundle:
     """Return how *error* is shown in place of the result: the next change may be right again."""
     logger.debug("a live result failed: %s", type(error).__name__)
     if isinstance(error, MdMagicError):
         text = "\n".join(error._render_traceback_())
     else:
         text = f"{type(error).__name__}: {error}"
-    return {"text/plain": text, "text/html": f"<pre style='white-space: pre-wrap'>{html.escape(text)}</pre>"}
+    return {"text/plain": text, "text/html": f"<pre style='white-space: pre-wrap'>{html.escape(text)}</pre>"}, {}
 
 
 def _close(value: object) -> None:

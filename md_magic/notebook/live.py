@@ -68,13 +68,13 @@ def _again(cell: Cell, texts: Sequence[str], target: Target, execution: Executio
     return value
 
 
-def _formatted(cell: Cell, value: object) -> dict[str, Any]:
-    """Return the MIME bundle of *value*, also of a grid, which displays itself in two outputs elsewhere."""
+def _formatted(cell: Cell, value: object) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return MIME bundle and metadata of *value*, also of a grid, which displays itself in two outputs elsewhere."""
     bundle: Callable[[], dict[str, Any]] | None = getattr(value, "as_bundle", None)
     if bundle is not None:
-        return bundle()
+        return bundle(), {}
     formatter = cell.magics.shell.display_formatter
     if value is None or formatter is None:
-        return {"text/plain": "" if value is None else repr(value)}
-    data, _ = formatter.format(value)  # type: ignore[no-untyped-call] # of IPython's
-    return dict(data)
+        return {"text/plain": "" if value is None else repr(value)}, {}
+    data, metadata = formatter.format(value)  # type: ignore[no-untyped-call] # of IPython's
+    return dict(data), dict(metadata)

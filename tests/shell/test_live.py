@@ -91,14 +91,26 @@ def test_the_result_is_replaced_in_place(shell, slider, monkeypatch):
     assert "<table" in second["text/html"]
 
 
+def test_a_chart_keeps_the_size_of_its_picture(shell, slider, monkeypatch):
+    updates = []
+    monkeypatch.setattr(type(shell.ip.display_pub), "publish", lambda *_, **more: updates.append(more))
+    live = shell.ip.run_cell_magic("mdsql", "--live --chart bar", "SELECT 'x' AS a, :w AS b")
+    live._ipython_display_()
+    slider.value = 5
+    until(lambda: len(updates) == 2)
+    first, second = (more["metadata"]["image/png"] for more in updates)
+    assert first == second
+    assert first["width"] > 0
+
+
 def test_an_error_stands_in_its_place_until_the_next_change(shell, slider):
     live = shell.sql("SELECT CASE WHEN :w > 5 THEN error('too <far>') ELSE 'fine' END AS a", "--live").value
     slider.value = 6
     until(lambda: live._bundle is not None)
-    assert "too <far>" in live._bundle["text/plain"]
-    assert "too &lt;far&gt;" in live._bundle["text/html"]
+    assert "too <far>" in live._bundle[0]["text/plain"]
+    assert "too &lt;far&gt;" in live._bundle[0]["text/html"]
     slider.value = 4
-    until(lambda: "fine" in live._bundle["text/plain"])
+    until(lambda: "fine" in live._bundle[0]["text/plain"])
 
 
 def test_a_name_is_bound_to_the_newest_result(shell, slider):
@@ -123,7 +135,7 @@ def test_a_time_limit_is_shown(shell):
     live = shell.sql(LONG, "--live --timeout 0.3").value
     shell.variables["n"].value = 10_000_000
     until(lambda: live._bundle is not None)
-    assert "--timeout 0.3" in live._bundle["text/plain"]
+    assert "--timeout 0.3" in live._bundle[0]["text/plain"]
 
 
 def test_a_closed_target_ends_it_with_a_sentence(shell, slider):
@@ -131,7 +143,7 @@ def test_a_closed_target_ends_it_with_a_sentence(shell, slider):
     shell.cell("%mdsql --close")
     slider.value = 4
     until(lambda: live._bundle is not None)
-    assert "was closed. Run the cell again." in live._bundle["text/plain"]
+    assert "was closed. Run the cell again." in live._bundle[0]["text/plain"]
     assert shell.cell("%mdsql --connections").value.empty
 
 

@@ -180,12 +180,14 @@ class Axis:
                 f"{wide} AS {x}_wide",
             ]
         if self.steps == "moment":
-            span = f"({hi} - {lo})"
+            span = f"({hi}::HUGEINT - {lo}::HUGEINT)"
             units = " ".join(f"WHEN {span} >= {unit} THEN {unit}" for unit in reversed(_UNITS))
             unit = f"(CASE {units} ELSE 1 END)"
             widths = f"{[w for w in _WIDTHS if w >= self.least]}::BIGINT[]"
             width = f"list_filter({widths}, lambda w: w >= {span} / {self.fine})[1]"
-            return [f"{lo} - ({lo} % {unit} + {unit}) % {unit} AS {x}_base", f"{width} AS {x}_w"]
+            base = f"({lo} - ({lo} % {unit} + {unit}) % {unit})"
+            # where the difference is too wide for a BIGINT, both sides are halved: a day is an even number
+            return [f"{base} AS {x}_base", f"{width} AS {x}_w", f"{span} > {_MOST['BIGINT']} AS {x}_far"]
         least = f"greatest(abs({lo}), abs({hi})) * 1e-14"
         span = f"greatest({hi} / {self.fine} - {lo} / {self.fine}, {least}, 1e-300)"
         power = f"pow(10, floor(log10({span})))"
@@ -217,7 +219,8 @@ class Axis:
     def _cell(self) -> str:
         x = self.name
         if self.steps == "moment":
-            return f"({x} - {x}_base) // {x}_w"
+            halved = f"(({x} >> 1) - ({x}_base >> 1)) // ({x}_w >> 1)"
+            return f"CASE WHEN {x}_far THEN {halved} ELSE ({x} - {x}_base) // {x}_w END"
         if self.steps == "real":
             return f"(floor({x} * {x}_times / {x}_by) - {x}_first)::INTEGER"
         if not self._may_be_wide:

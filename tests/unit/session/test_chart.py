@@ -334,6 +334,22 @@ def test_the_ends_of_a_table_are_those_of_its_finite_values(chart, rows, kind, v
         assert {x: n for x, n in drawn if n} == wanted
 
 
+@pytest.mark.parametrize("kind", ["histogram", "bar", "line", "area", "point", "heatmap"])
+@pytest.mark.parametrize("kept", ["", " LIMIT 10000"])
+def test_moments_at_both_ends_of_time_are_drawn(chart, rows, kind, kept):
+    rows(
+        "CREATE OR REPLACE TABLE far AS SELECT TIMESTAMP '290000-12-21 (BC)' + INTERVAL (range * 700) DAY AS t, range AS y"
+        " FROM range(6000) UNION ALL SELECT TIMESTAMP '294247-01-10 04:00:54', 2"
+        " UNION ALL SELECT TIMESTAMP '290309-12-22 (BC) 00:00:00', 3"
+    )
+    drawing = chart(f"SELECT t, y FROM far{kept}", kind=kind, x="t")
+    if kind == "histogram":
+        for (low, high), number in zip(spans(drawing), column(drawing, "y"), strict=True):
+            counted = f"epoch_us(t)::HUGEINT >= {low}::HUGEINT AND epoch_us(t)::HUGEINT < {high}::HUGEINT"
+            assert rows(f"SELECT count(*) FROM far WHERE {counted}") == [(number,)]
+    assert drawing.marks
+
+
 def test_the_hour_that_comes_twice_has_its_place_on_the_clock(chart, rows):
     rows("SET TimeZone = 'Europe/Berlin'")
     try:
