@@ -278,7 +278,8 @@ _WAYS_OUT = {
 def unreadable(variables: Mapping[str, Any], dtype: str | None) -> str:
     """Return which column of the tables in *variables* has *dtype*, which DuckDB does not read, and what to do.
 
-    Without *dtype* it is the first categorical column whose categories DuckDB does not read. Empty where there is none.
+    *dtype* may be that of the categories of a column. Without it, as DuckDB 1 says it, it is the first categorical
+    column whose categories DuckDB does not read. Empty where there is none.
     """
     for name, table in variables.items():
         if type(table).__name__ == "ndarray" and str(table.dtype) == dtype:
@@ -289,8 +290,11 @@ def unreadable(variables: Mapping[str, Any], dtype: str | None) -> str:
             continue
         for column, kind in table.dtypes.items():
             categories = getattr(getattr(kind, "categories", None), "dtype", None)
-            if dtype == str(kind) or (dtype is None and categories is not None and str(categories) not in _PLAIN):
-                shown = str(kind if dtype is not None else categories)
+            is_of_categories = categories is not None and (
+                str(categories) not in _PLAIN if dtype is None else str(categories) == dtype
+            )
+            if dtype == str(kind) or is_of_categories:
+                shown = dtype or str(categories)
                 way = next((way for start, way in _WAYS_OUT.items() if shown.startswith(start)), _WAYS_OUT["interval"])
                 return (
                     f"The column {column!r} of {name} is of {shown}, which DuckDB does not read. Run"

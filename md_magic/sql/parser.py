@@ -40,8 +40,13 @@ def stop(sql: str) -> int | None:
                 position = int(json.loads(details)["position"])
             except (ValueError, KeyError):
                 return None
-            return len(sql.encode()[:position].decode(errors="ignore")) if _counts_bytes() else position
+            return characters(sql, position)
     return None
+
+
+def characters(sql: str, position: int) -> int:
+    """Return the *position* that an error of DuckDB's parser has in *sql* as an offset in characters."""
+    return len(sql.encode()[:position].decode(errors="ignore")) if _counts_bytes() else position
 
 
 @cache

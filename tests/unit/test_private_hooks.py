@@ -324,7 +324,8 @@ def tokenizer() -> bool:
         (11, kinds.string_const),
         (15, kinds.numeric_const),
     ]
-    return duckdb.tokenize("SELECT a + 'b' 5 -- c") == expected
+    found = duckdb.tokenize("SELECT a + 'b' 5 -- c")
+    return found in (expected, [*expected, (17, kinds.comment)])  # the latter since DuckDB 2
 
 
 def query_progress() -> bool:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pyarrow as pa
 
 from md_magic.engine.results.arrow import arrow_text, by_arrow, is_long, profits
@@ -40,7 +41,6 @@ from md_magic.engine.results.rows import columns_of_rows
 from md_magic.engine.results.vectors import NUMPY, by_numpy, limited, noted, without_zone_warning
 
 if TYPE_CHECKING:
-    import duckdb
     import pandas as pd
     import polars as pl
 
@@ -86,6 +86,17 @@ def to_pandas(
     mask: TokenMask | None = None,
 ) -> Fetched[pd.DataFrame]:
     """Return the open result of *con* as the DataFrame that `con.df()` would give, sooner."""
+    try:
+        return _to_pandas(con, limit, count, mask)
+    except BaseException:
+        with contextlib.suppress(duckdb.Error):  # DuckDB 2 keeps what `.df()` cannot hold for another try
+            discard(con)
+        raise
+
+
+def _to_pandas(
+    con: duckdb.DuckDBPyConnection, limit: int | None, count: Count | None, mask: TokenMask | None
+) -> Fetched[pd.DataFrame]:
     types = types_of(con)
     searched = masked_types(con, mask)
     text = None if TEXT.isdisjoint(types) else arrow_text()

@@ -20,6 +20,7 @@ from md_magic.session.checking import marks as marking
 from md_magic.session.checking import names as naming
 from md_magic.session.checking.effects import Effects, created_kind
 from md_magic.session.checking.shadow import Problem, Shadow, Unknown, problem
+from md_magic.sql import parser
 from md_magic.sql.quoting import DUCKDB
 from md_magic.sql.references import created_name
 from md_magic.sql.split import first_word
@@ -93,7 +94,9 @@ class Checker:
             try:
                 statements = known.syntax.split(sql, self._shadow.extract)
             except duckdb.ParserException as error:
-                if known.is_extended and not trust.is_of_duckdb(sql, problem(error).position or 0):
+                if known.is_extended and not trust.is_of_duckdb(
+                    sql, parser.characters(sql, problem(error).position or 0)
+                ):
                     return Checked()
                 return Checked((marking.of_problem(sql, Statement(sql), _of_parser(error, sql), known),))
             except (duckdb.Error, MdMagicError, TypeError, ValueError):  # a lone surrogate, say
@@ -304,9 +307,11 @@ class Checker:
 
 
 def _of_parser(error: duckdb.Error, sql: str) -> Problem:
-    """Return what the parser says of *sql*. It counts characters, where the binder counts bytes."""
+    """Return what the parser says of *sql*, at a place in bytes, as the binder counts."""
     found = problem(error)
-    return found if found.position is None else replace(found, position=len(sql[: found.position].encode()))
+    if found.position is None:
+        return found
+    return replace(found, position=len(sql[: parser.characters(sql, found.position)].encode()))
 
 
 # ---- how a statement is bound -----------------------------------------------------------------------------------

@@ -54,6 +54,7 @@ _WIDTHS = [
 """Microseconds that bars of moments are wide."""
 
 _MOMENT_BARS = 30
+_WITH_ZONE = ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,7 @@ def _ends(name: str, kind: str) -> str:
     family = kinds.family_of(kind)
     if family not in {"number", "moment"}:
         return "NULL, NULL"
-    finite = f"CASE WHEN isfinite({name}) THEN {name} END" if kinds.is_endless(kind) else name
+    finite = f"CASE WHEN {kinds.is_finite(name, kind)} THEN {name} END" if kinds.is_endless(kind) else name
     return ", ".join(_position(f"{end}({finite})", kind) for end in ("min", "max"))
 
 
@@ -152,7 +153,7 @@ def _position(value: str, kind: str) -> str:
     if kind == "DATE":
         return f"({value} - DATE '1970-01-01')"
     if kinds.family_of(kind) == "moment":
-        return f"epoch_us({value})"
+        return f"epoch_us({kinds.moment(value, kind)})"
     if scale := re.fullmatch(r"DECIMAL\(\d+, ?(\d+)\)", kind):
         return (
             f"({value}::DECIMAL(38, {scale[1]})::VARCHAR).replace('.', '')::HUGEINT"
@@ -240,11 +241,11 @@ def _moments(count: _Counter, name: str, kind: str, ends: tuple[int, int]) -> li
     width = next((width for width in _WIDTHS if high // width - low // width < _MOMENT_BARS), _WIDTHS[-1])
     first = low // width
     number = min(high // width - first + 1, 4 * _MOMENT_BARS)
-    finite = f"isfinite({name})" if kinds.is_endless(kind) else f"{name} IS NOT NULL"
-    us_of = f"epoch_us({name}){'::HUGEINT' if max(abs(low), abs(high)) >= _MOST else ''}"
+    finite = kinds.is_finite(name, kind)
+    us_of = f"epoch_us({kinds.moment(name, kind)}){'::HUGEINT' if max(abs(low), abs(high)) >= _MOST else ''}"
     floor = f"(({us_of} - (({us_of} % {width}) + {width}) % {width}) // {width})" if low < 0 else f"{us_of} // {width}"
     counted = {int(cell) - first: (rows, seen) for cell, rows, seen in count.groups(floor, finite)}
-    make = {"TIME": "TIME '00:00' + to_microseconds({us})", "TIMESTAMP WITH TIME ZONE": "make_timestamptz({us})"}
+    make = {"TIME": "TIME '00:00' + to_microseconds({us})", **dict.fromkeys(_WITH_ZONE, "make_timestamptz({us})")}
     sql = make.get(kind, "make_timestamp({us})").format(us="unnest($us)")
     us = [(first + at) * width for at in range(number + 1)]
     if kind == "TIME":

@@ -59,6 +59,16 @@ def number_text(value: str, kind: str) -> str:
     return f"TRY_CAST({value}{'::VARCHAR' if kind in {'BIGNUM', 'FLOAT'} else ''} AS DOUBLE)"
 
 
+def moment(value: str, kind: str) -> str:
+    """Return SQL for *value* as a type that DuckDB has functions for: there are few for a TIMESTAMPTZ_NS."""
+    return f"{value}::TIMESTAMPTZ" if kind == "TIMESTAMPTZ_NS" else value
+
+
+def is_finite(value: str, kind: str) -> str:
+    """Return SQL for whether *value* is neither infinite nor NULL."""
+    return f"isfinite({moment(value, kind)})" if is_endless(kind) else f"{value} IS NOT NULL"
+
+
 def position(value: str, kind: str) -> str | None:
     """Return SQL for where *value* stands on its axis; `None` for a type without axis. Its NULLs have no place there.
 
@@ -72,8 +82,8 @@ def position(value: str, kind: str) -> str | None:
     if kind == "DATE":
         return f"TRY(CASE WHEN isfinite({value}) THEN (epoch({value}) / 86400)::HUGEINT END)"
     if family == "moment":
-        micros = f"epoch_us({value})::HUGEINT"
-        return f"TRY({f'CASE WHEN isfinite({value}) THEN {micros} END' if is_endless(kind) else micros})"
+        micros = f"epoch_us({moment(value, kind)})::HUGEINT"
+        return f"TRY({f'CASE WHEN {is_finite(value, kind)} THEN {micros} END' if is_endless(kind) else micros})"
     return None
 
 

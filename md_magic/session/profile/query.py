@@ -12,6 +12,7 @@ from md_magic.session.profile.kinds import (
     family_of,
     has_steps,
     is_endless,
+    is_finite,
     is_integer,
     number_text,
     position,
@@ -94,7 +95,7 @@ def _of_every_row(at: int, kind: str, cut: int | None, bits: int) -> list[str]:
     """Return the aggregates of a column over every row."""
     c, family = f"c{at}", family_of(kind)
     cut = None if family == "number" else cut
-    finite = f"CASE WHEN isfinite({c}) THEN {c} END" if is_endless(kind) else c  # no FILTER: see `distinct`
+    finite = f"CASE WHEN {is_finite(c, kind)} THEN {c} END" if is_endless(kind) else c  # no FILTER: see `distinct`
     aggregates = [
         f"count({c}) AS k{at}",
         *distinct.aggregates(at, kind, bits),
@@ -111,7 +112,7 @@ def _of_every_row(at: int, kind: str, cut: int | None, bits: int) -> list[str]:
     if kind in {"FLOAT", "DOUBLE"}:
         aggregates.append(f"bool_and({finite} = trunc({finite})) AS z{at}")
     if family == "moment":
-        aggregates.append(f"avg(epoch({finite})) AS a{at}")
+        aggregates.append(f"avg(TRY(epoch({finite}))) AS a{at}")
     lengths = {"text": f"length({c}::VARCHAR)", "bytes": f"octet_length({c})", "list": f"len({c})"}
     if family in lengths:
         length = f"cardinality({c})" if kind.startswith("MAP(") and not kind.endswith("]") else lengths[family]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+import duckdb
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -234,7 +235,12 @@ def test_a_plan_needs_the_values_of_the_last_statement_alone(session):
         pytest.param("EXPLAIN SELECT 1", "the cell says EXPLAIN itself", id="an EXPLAIN"),
         pytest.param("SET threads = 1", "SET has no plan, because no rows flow in it; nothing was run", id="no rows"),
         pytest.param("CREATE TABLE made(a INT)", "CREATE TABLE has no plan", id="a CREATE without a query"),
-        pytest.param("PIVOT numbers ON a USING count(*)", "A PIVOT without its list of values", id="a PIVOT"),
+        pytest.param(
+            "PIVOT numbers ON a USING count(*)",
+            "A PIVOT without its list of values",
+            id="a PIVOT",
+            marks=pytest.mark.skipif(duckdb.__version__ >= "2", reason="DuckDB 2 has its plan"),
+        ),
     ],
 )
 def test_a_statement_without_a_plan_is_not_run(session, run, sql, message, run_it):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 import weakref
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,15 @@ def make_engine(url: sqlalchemy.URL, connect: Callable[[], ConnectionWrapper]) -
     return engine
 
 
+_BUSY: type[Exception] | tuple[()] = getattr(duckdb, "ResourceInUseException", ())
+"""What DuckDB 2 raises where a connection that is to be closed still runs something."""
+
+_LONGEST = 5
+"""Seconds to wait for a stopped query to end."""
+
+_PAUSE = 0.01
+
+
 class Connections:
     """The connections of Python code beside the one of the cells, which are closed together with it."""
 
@@ -53,9 +63,23 @@ class Connections:
         with self._lock:
             connections = list(self._open)
         for connection in connections:
-            with contextlib.suppress(duckdb.Error):  # it is closed already
-                connection.interrupt()
+            _stop_and_close(connection)
+
+
+def _stop_and_close(connection: ConnectionWrapper) -> None:
+    """Close *connection*. DuckDB 2 refuses that until what was stopped has ended."""
+    deadline = time.monotonic() + _LONGEST
+    while True:
+        with contextlib.suppress(duckdb.Error):  # it is closed already
+            connection.interrupt()
+        try:
             connection.close()
+        except _BUSY:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
 
 
 def _name_closed_connection(context: ExceptionContext) -> None:

@@ -37,6 +37,9 @@ def text(store, taken, path, *, headers=False):
 NOT_THE_SAME = {"TYPE", "VARIANT"}
 """Types that a file on disk cannot have: they are kept as text."""
 
+if duckdb.__version__ >= "2":  # where a NULL alone has no type, and not that of an INTEGER
+    NOT_THE_SAME.add("NULL")
+
 
 @pytest.mark.parametrize("name", CASES)
 def test_what_is_taken_is_what_the_query_gives(con, kept, tmp_path, name):
@@ -58,7 +61,9 @@ def test_what_is_taken_is_what_the_query_gives(con, kept, tmp_path, name):
     assert csv_rows == [(text or None, i) for text, i in expected]  # DuckDB reads a quoted nothing as NULL
 
     assert seen.write_parquet(store, part(store), tmp_path / "t.parquet") == 9
-    assert con.execute(f"SELECT c::VARCHAR, \"a\tb\" FROM '{tmp_path}/t.parquet'").fetchall() == expected
+    typed = "c::TUPLE(BIGINT, VARCHAR)" if name == "TUPLE" else "c"  # Parquet has none
+    read = con.execute(f"SELECT {typed}::VARCHAR, \"a\tb\" FROM '{tmp_path}/t.parquet'").fetchall()
+    assert read == expected
 
 
 def check_frames(store, con, sql):
