@@ -55,6 +55,22 @@ class Digests(ABC):
     dialect: str
     text_type = "VARCHAR"
 
+    hashes_as: str = ""
+    """The engine whose own hashes `hashes` gives: they are compared only with those of the same; empty without any."""
+
+    def hashed(self, value: str, kind: Kind) -> str | None:
+        """Return SQL of *value* that can be hashed in place of its text; `None` where equal values may hash apart."""
+        del value, kind
+        return None
+
+    def hashes(self, values: Sequence[str]) -> tuple[str, str]:
+        """Return SQL for two numbers of 64 bits that stand for a row of *values*."""
+        raise NotImplementedError
+
+    def hashed_bucket(self, values: Sequence[str], buckets: int) -> str:
+        """Return SQL for the number of the bucket of *values*."""
+        raise NotImplementedError
+
     @abstractmethod
     def columns(self, ask: Callable[[str], dict[str, list[object]]], query: str) -> list[tuple[str, str]]:
         """Return name and type of each column of *query*. *ask* runs SQL."""

@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from md_magic.auth.diagnosis import connect_error, diagnose
 from md_magic.engine.backends.duckdb.backend import DuckDBBackend
 from md_magic.engine.backends.duckdb.connection import TEMPORARY
+from md_magic.engine.backends.duckdb.digests import RemoteDigests
 from md_magic.engine.backends.introspection.duckdb import MotherDuckIntrospection
 from md_magic.engine.backends.motherduck.service import MotherDuckService
 from md_magic.sql.quoting import identifier
@@ -68,6 +69,7 @@ class MotherDuckBackend(DuckDBBackend):
     """A connection to MotherDuck."""
 
     signs_in = True
+    digests = RemoteDigests()
     extends_duckdb = True
     introspection = MotherDuckIntrospection
     probe = Statement(text="SELECT count(*) FROM md_active_server_connections()", kind="SELECT")

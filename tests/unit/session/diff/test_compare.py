@@ -9,6 +9,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from md_magic.engine.backends.duckdb.digests import DuckDBDigests, RemoteDigests
 from md_magic.engine.cancellation import Execution, Limit
 from md_magic.engine.results.scratch import Scratch
 from md_magic.errors import OptionError, QueryTimeout, StatementError
@@ -259,6 +260,40 @@ def test_one_row_of_many_is_found(run, differ):
     found = differ("a", "b", on=("i",))
     assert counts(found) == (400_000, 400_000, 399_999, 0, 0, 1)
     assert found.frame()["i"].tolist() == [123_456, 123_456]
+
+
+EVERY_KIND = """range AS i, range % 3 = 0 AS b, range::DECIMAL(9, 2) / 7 AS c, range / 7 AS d, (range / 7)::FLOAT AS f,
+'n' || range AS s, range::VARCHAR::BLOB AS x, DATE '2020-01-01' + range::INT AS day, now()::TIMESTAMP AS at_time,
+now() AS moment, range * INTERVAL 1 MONTH AS apart, [range, NULL] AS l, {'a': 'n' || range} AS r, uuid() AS u,
+['p', 'q'][1 + range % 2]::ENUM('p', 'q') AS e, nullif(range % 4, 0) AS n, TIME '10:00' AS clock"""
+
+
+@pytest.mark.parametrize(("digests", "on"), [("hashes", ()), ("hashes", ("n", "s")), ("md5", ("i",))])
+def test_hashes_of_this_process_find_what_md5_finds(run, differ, monkeypatch, digests, on):
+    if digests == "md5":
+        monkeypatch.setattr(DuckDBDigests, "hashes_as", "")
+    run(f"CREATE TABLE a AS SELECT {EVERY_KIND} FROM range(300)")
+    run("CREATE TABLE b AS SELECT * REPLACE (apart - INTERVAL 1 MONTH + INTERVAL 30 DAY AS apart) FROM a ORDER BY u")
+    run("UPDATE b SET n = NULL WHERE i = 13; UPDATE b SET l = [i] WHERE i = 15; DELETE FROM b WHERE i = 17")
+    run("UPDATE b SET d = CASE i WHEN 20 THEN 21 / 7 ELSE 20 / 7 END WHERE i IN (20, 21)")  # the sum of both stays
+    found = differ("a", "b", on=on)
+    assert found.only_here + found.changed == 5
+    assert counts(found)[:3] == (300, 299, 295)
+
+
+def test_hashes_are_compared_only_with_those_of_the_same_engine(run, differ, use, tmp_path, monkeypatch):
+    asked = []
+    use(f"duckdb:///{tmp_path}/x.duckdb", alias="x")
+    run("CREATE TABLE t AS SELECT range AS i, 'n' || range AS s FROM range(50)")
+    use("duckdb:///:memory:")
+    run("CREATE TABLE t AS SELECT range AS i, 'n' || range AS s FROM range(50)")
+    monkeypatch.setattr(DuckDBDigests, "digest", lambda _, text: asked.append(text) or f"md5({text})")
+    monkeypatch.setattr(
+        DuckDBDigests, "number", lambda _, digits: asked.append("numbers") or f"CAST('0x' || {digits} AS BIGINT)"
+    )
+    assert not differ("t", "@x:t")
+    assert "numbers" not in asked
+    assert not RemoteDigests.hashes_as
 
 
 def test_nothing_is_made_in_the_database_and_the_current_target_stays(run, differ, session):
