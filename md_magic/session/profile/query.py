@@ -150,7 +150,7 @@ def _of_sample_column(at: int, kind: str) -> list[str]:
     c, family = f"c{at}", family_of(kind)
     if family not in _DRAWN:
         return []
-    aggregates = [f"count({c}) AS w{at}", f"histogram({c}) AS o{at}"]
+    aggregates = [f"count({c}) AS w{at}", f"{_counted(c, kind)} AS o{at}"]
     quantiles = list(QUANTILES)
     if family == "number":
         aggregates.append(f"quantile_cont({number_text(c, kind)}, {quantiles}) AS q{at}")
@@ -160,6 +160,15 @@ def _of_sample_column(at: int, kind: str) -> list[str]:
         bins = f"histogram(CASE WHEN x{at} IS NOT NULL AND u{at} > l{at} THEN {_fine_bin(at, kind)} END) AS b{at}"
         aggregates += [f"histogram(x{at}) AS p{at}", bins, *(f"any_value({name}{at}) AS {name}{at}" for name in "luf")]
     return aggregates
+
+
+def _counted(c: str, kind: str) -> str:
+    """Return the aggregate that counts each value. DuckDB's own takes NaN for equal to whatever it meets."""
+    if kind not in {"FLOAT", "DOUBLE"}:
+        return f"histogram({c})"
+    others, nans = f"CASE WHEN NOT isnan({c}) THEN {c} END", f"count(CASE WHEN isnan({c}) THEN 1 END)"
+    nan = f"CASE WHEN {nans} > 0 THEN map(['nan'::{kind}], [{nans}::UBIGINT]) END"
+    return f"map_concat(histogram({others}), {nan})"
 
 
 def _fine_bin(at: int, kind: str) -> str:

@@ -369,3 +369,14 @@ def test_numbers_of_any_length_are_profiled(profile):
 def test_the_widest_decimals_have_no_bars_that_overflow(profile):
     [column] = profile("SELECT unnest([repeat('9', 38), '-' || repeat('9', 38), '1'])::DECIMAL(38, 0) AS d").columns
     assert sum(one.rows for one in column.bins) == 3
+
+
+@pytest.mark.parametrize("kind", ["DOUBLE", "FLOAT"])
+def test_nan_is_a_value_of_its_own(profile, kind):
+    (column,) = profile(f"SELECT unnest(['nan', '1.5', 'nan', 'nan', '-inf', '1.5', NULL]::{kind}[]) AS x").columns
+    assert (column.nulls, column.distinct) == (1, 3)
+    assert {count.value: count.rows for count in column.frequent} == {"nan": 3, "1.5": 2, "-inf": 1}
+    (alone,) = profile(f"SELECT 'nan'::{kind} AS x").columns
+    assert [(count.value, count.rows) for count in alone.frequent] == [("nan", 1)]
+    (none,) = profile(f"SELECT NULL::{kind} AS x").columns
+    assert (none.distinct, none.frequent) == (0, ())
