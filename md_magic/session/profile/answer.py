@@ -93,5 +93,6 @@ def _mean(number: float, kind: str) -> object:
     except OverflowError:
         return None
     if kind.startswith("TIME") and not kind.startswith("TIMESTAMP"):
-        return moment.time().isoformat(exactly)
+        end = delta >= dt.timedelta(days=1)  # a time that DuckDB has, and Python has not
+        return "24:00:00" if end else moment.time().isoformat(exactly)
     return moment.isoformat(" ", exactly) + ("+00" if kind.endswith("ZONE") else "")

@@ -380,3 +380,8 @@ def test_nan_is_a_value_of_its_own(profile, kind):
     assert [(count.value, count.rows) for count in alone.frequent] == [("nan", 1)]
     (none,) = profile(f"SELECT NULL::{kind} AS x").columns
     assert (none.distinct, none.frequent) == (0, ())
+
+
+def test_the_mean_of_midnight_at_the_end_of_a_day_is_that(profile):
+    (column,) = profile("SELECT TIME '24:00:00' AS x").columns
+    assert (column.smallest, column.mean, column.largest) == ("24:00:00", "24:00:00", "24:00:00")
