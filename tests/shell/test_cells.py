@@ -17,7 +17,7 @@ import pyarrow as pa
 import pytest
 import sqlalchemy
 
-from md_magic.errors import MdMagicError
+from md_magic.errors import FrameError, MdMagicError
 
 
 def test_a_cell_gives_a_frame(shell):
@@ -772,3 +772,19 @@ def test_what_a_frame_cannot_hold_says_the_way_out(shell, value):
     [note] = shell.sql(f"SELECT {value} AS v", error=True).error.__notes__
     assert "ask for `--as arrow`" in note
     assert shell.sql(f"SELECT {value} AS v", "--as arrow").value.num_rows == 1
+
+
+@pytest.mark.parametrize("options", ["--as arrow", "--as polars", "--grid"])
+def test_a_number_that_arrow_would_turn_negative_is_an_error(shell, options):
+    sql = "SELECT x AS a FROM (VALUES (1::UHUGEINT), ({})) AS t(x)"
+    failed = shell.sql(sql.format("340282366920938463463374607431768211455::UHUGEINT"), options, error=True)
+    assert "The column a has a UHUGEINT over 2^127" in failed.printed
+    shell.sql(sql.format("170141183460469231731687303715884105727::UHUGEINT"), options)  # no error
+    with pytest.raises(FrameError, match="UHUGEINT"):
+        shell.sql(sql.format("2::UHUGEINT * 170141183460469231731687303715884105727"), "--as reader").value.read_all()
+
+
+def test_the_largest_number_is_exact_as_a_python_integer(shell):
+    assert shell.sql("SELECT 340282366920938463463374607431768211455::UHUGEINT AS a", "--as dict").value == {
+        "a": [2**128 - 1]
+    }

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
+
+from md_magic.errors import FrameError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -184,9 +187,38 @@ def open_reader(con: duckdb.DuckDBPyConnection, rows: int, limit: int | None, ma
 
     With a *mask*, tokens are masked in it.
     """
+    unsigned = [at for at, kind in enumerate(types_of(con)) if kind == "uhugeint"]
     with own_errors():
         reader = _reader(con, rows if limit is None else min(rows, limit + 1))
+    if unsigned:
+        reader = _Unsigned(reader, unsigned)
     return reader if mask is None else mask.reader(reader)
+
+
+class _Unsigned:
+    """A reader of *columns* of UHUGEINT: DuckDB (1.5) gives Arrow what is over 2^127 as a negative number."""
+
+    def __init__(self, reader: Reader, columns: Sequence[int]) -> None:
+        """Read *reader*."""
+        self.schema = reader.schema
+        self._reader, self._columns = reader, columns
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        """Give one batch after the other. Raises `FrameError` for a value that is not what DuckDB has."""
+        for batch in self._reader:
+            for at in self._columns:
+                least = pc.min_max(batch.column(at))["min"].as_py()
+                if least is not None and least < 0:
+                    message = (
+                        f"The column {self.schema.names[at]} has a UHUGEINT over 2^127, and Arrow cannot hold it."
+                        " Ask for `--as dict`, or cast the column in SQL: to VARCHAR, say."
+                    )
+                    raise FrameError(message)
+            yield batch
+
+    def close(self) -> None:
+        """Give up the rest."""
+        self._reader.close()
 
 
 def _reader(con: duckdb.DuckDBPyConnection, rows: int) -> Reader:
