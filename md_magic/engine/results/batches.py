@@ -74,6 +74,9 @@ EXACT = TEXT | {
 _SHORT = EXACT - TEXT
 """Types whose values take a few bytes each."""
 
+_HUGE = pa.decimal128(38, 0)
+"""What DuckDB gives Arrow for HUGEINT and UHUGEINT."""
+
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 """How DuckDB folds names: ASCII only, `É` and `é` are two names."""
 
@@ -187,10 +190,11 @@ def open_reader(con: duckdb.DuckDBPyConnection, rows: int, limit: int | None, ma
 
     With a *mask*, tokens are masked in it.
     """
-    unsigned = [at for at, kind in enumerate(types_of(con)) if kind == "uhugeint"]
     with own_errors():
         reader = _reader(con, rows if limit is None else min(rows, limit + 1))
-    if unsigned:
+    if _HUGE in reader.schema.types and (
+        unsigned := [at for at, kind in enumerate(types_of(con)) if kind == "uhugeint"]
+    ):
         reader = _Unsigned(reader, unsigned)
     return reader if mask is None else mask.reader(reader)
 
