@@ -152,9 +152,8 @@ def in_browser(rows: int, columns: int, times: int) -> None:
             if columns > 20:
                 halves = [chance.random() * 0.4 + 0.6 * (at % 2 == 0) for at in range(times)]  # each to other columns
                 measure("jump sideways", "sideways", halves)
-                page.evaluate(
-                    "document.querySelector('.md-grid-scroll').scrollLeft = 0"
-                )  # the filter is that of the id
+                # the filter is that of the id
+                page.evaluate("document.querySelector('.md-grid-scroll').scrollLeft = 0")
                 page.wait_for_timeout(2000)
             numbers = [chance.randrange(rows // 10, rows) for _ in range(times)]
             measure("filter", "filter", [f"< {number}" for number in numbers], [f"{number:,} of" for number in numbers])

@@ -152,9 +152,7 @@ def test_a_change_by_another_cursor_is_seen(shell, tab):
     shell.cell("%mdsql --engine con")
     shell.variables["con"].cursor().execute("CREATE TABLE elsewhere (q INT)")
     assert "elsewhere" in tab.until("%%mdsql\nFROM els|", "elsewhere")
-    shell.cell(
-        "%mdsql --close-all"
-    )  # DuckDB 1.5.2 crashes where a connection is closed while another thread reads beside it
+    shell.cell("%mdsql --close-all")  # DuckDB 1.5.2 crashes if one is closed while another thread reads beside it
     shell.variables["con"].close()
 
 

@@ -278,6 +278,7 @@ def test_an_error_of_somebodys_own_stream_is_one_line(shell):
     shell.variables["x"] = Fails()
     message = shell.sql("FROM x", error=True).message
     assert message.endswith("RuntimeError: no stream today")
+    assert message == "RuntimeError: no stream today" or duckdb.__version__ >= "2"  # whose own words stand before it
     assert "\n" not in message
 
 

@@ -199,7 +199,8 @@ def test_long_result_leaves_no_thread(
     sql = f"SELECT CASE WHEN i = 999999 THEN {last} ELSE i END AS i FROM range(1000000) r(i)"
     with contextlib.nullcontext() if ends is None else pytest.raises(ends):
         to_pandas(con.execute(sql), count=count)
-    assert max(during, default=before + 1) > before  # DuckDB 2 fails before the first batch
+    if duckdb.__version__ < "2":  # DuckDB 2 fails before the first batch
+        assert max(during) > before
     assert threading.active_count() == before
     assert con.execute("RESET threads; SELECT 1").fetchall() == [(1,)]
 
@@ -432,7 +433,9 @@ print(peak() - before)
 """
 LITTLE_TEXT = {
     "sparse text beside one number": "CASE WHEN i % 1000 = 0 THEN 'text ' || i END, i",
+    "sparse text beside 7 numbers": "CASE WHEN i % 1000 = 0 THEN 'text ' || i END" + ", i" * 7,
     "sparse text beside 7 decimals": "CASE WHEN i % 1000 = 0 THEN 'text ' || i END" + ", i::DECIMAL(18, 3)" * 7,
+    "NULLs beside one number": "NULL::VARCHAR, i",
     "NULLs beside 7 numbers": "NULL::VARCHAR" + ", i" * 7,
     "text alone": "'text ' || i",
 }
