@@ -158,6 +158,10 @@ def in_browser(rows: int, columns: int, times: int) -> None:
             numbers = [chance.randrange(rows // 10, rows) for _ in range(times)]
             measure("filter", "filter", [f"< {number}" for number in numbers], [f"{number:,} of" for number in numbers])
             measure("jump in what is filtered", "jump", [chance.random() for _ in range(times)])
+            sort = "document.querySelector('.md-grid-column[aria-colindex=\"2\"] .md-grid-name').click()"
+            page.evaluate(sort)  # random doubles: neighbours come from anywhere
+            page.wait_for_timeout(10_000)
+            measure("jump in what is sorted", "jump", [chance.random() for _ in range(times)])
             browser.close()
     finally:
         shutil.rmtree(folder, ignore_errors=True)

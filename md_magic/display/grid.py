@@ -11,6 +11,7 @@ live grid hides.
 from __future__ import annotations
 
 import contextlib
+import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 
 _MOST_ROWS, _MOST_COLUMNS = 512, 128
 """The largest page that a browser is given."""
+
+_SOON = 0.2
+"""Seconds after which the browser is told that a page is worked at: a message more costs each quick one a few ms."""
 
 
 class Grid:
@@ -146,15 +150,21 @@ class Grid:
         elif content.get("type") == "seen":
             self._see(content)
         elif content.get("type") == "page":
-            self._widget.send({"type": "working", "id": content.get("id")})
-            self._answers.submit(self._answer, content)
+            working = {"type": "working", "id": content.get("id")}
+            said = threading.Timer(_SOON, self._widget.send, [working])
+            said.daemon = True
+            said.start()
+            self._answers.submit(self._answer, content, said)
 
-    def _answer(self, content: dict[str, Any]) -> None:
+    def _answer(self, content: dict[str, Any], said: threading.Timer) -> None:
+        """Send a page, and what is wrong with the question otherwise. *said* tells meanwhile that it takes long."""
         question = {"id": content.get("id")}
         try:
             page = _page(self._store, content)
+            said.cancel()
             self._seen = replace(self._seen, view=view_of(self._store, content))
         except (MdMagicError, TypeError, ValueError, KeyError) as error:
+            said.cancel()
             self._widget.send({"type": "error", "text": str(error)} | question)
         else:
             self._widget.send({"type": "page", "rows": page.rows, "total": page.total} | question)

@@ -51,7 +51,7 @@ class Requests:
             return True
         if kind not in _KINDS:
             return False
-        pool = self._bars if kind == "histogram" else self._quick if _is_quick(content) else self._slow
+        pool = self._bars if kind == "histograms" else self._quick if _is_quick(content) else self._slow
         pool.submit(self._answer, request, content)
         return True
 
@@ -124,15 +124,24 @@ class Requests:
             return {"row": None}
         return {"row": place.row, "position": place.position, "wrapped": place.wrapped}
 
-    def histogram(self, content: dict[str, Any]) -> dict[str, object]:
-        """Return the bars of a column."""
+    def histograms(self, content: dict[str, Any]) -> dict[str, object]:
+        """Send the bars of each column as they are computed; a column that has none is left out."""
         from md_magic.session.profile.histogram import histogram  # only a grid with all of its rows has them
 
+        request = str(content["id"])
         part = part_of(self._store, content)
-        found = histogram(self._store, part.view, part.columns[0])
-        bars = [[bar.label, bar.rows, bar.seen, bar.low, bar.high] for bar in found.bars]
-        answer: dict[str, object] = {"bars": bars, "ordered": found.ordered, "different": found.different}
-        return answer | {"rows": found.rows, "nulls": found.nulls}
+        for at in part.columns:
+            self._check(request)
+            try:
+                found = histogram(self._store, part.view, at)
+            except FrameError:
+                self._check(request)
+                continue
+            bars = [[bar.label, bar.rows, bar.seen, bar.low, bar.high] for bar in found.bars]
+            answer: dict[str, object] = {"bars": bars, "ordered": found.ordered, "different": found.different}
+            answer |= {"rows": found.rows, "nulls": found.nulls, "column": at}
+            self._send({"type": "piece", "id": content["id"]} | answer)
+        return {}
 
     def _send_file(self, request: str, path: Path) -> None:
         with path.open("rb") as file:
@@ -145,7 +154,7 @@ _KINDS: dict[object, Callable[[Requests, dict[str, Any]], dict[str, object]]] = 
     "take": Requests.take,
     "value": Requests.value,
     "find": Requests.find,
-    "histogram": Requests.histogram,
+    "histograms": Requests.histograms,
 }
 
 

@@ -253,12 +253,51 @@ def test_a_value_is_sent_whole_and_a_text_is_found(notebook, monkeypatch):
     assert (len(taken), answer["bytes"], answer["isWhole"]) == (100, 10001, False)
 
 
-def test_a_histogram_is_of_all_rows_and_of_those_seen(notebook):
-    notebook.sql("select i % 3 as a, i % 2 as b from range(600) t(i)", "--grid -o g")
+def test_histograms_are_of_all_rows_and_of_those_seen_and_come_one_by_one(notebook):
+    notebook.sql("select i % 3 as a, i % 2 as b, [i] as c from range(600) t(i)", "--grid -o g")
     browser = Browser(notebook.variables["g"])
-    answer, _ = browser.ask(type="histogram", columns=[0], filters=[[1, "= 0"], [0, "= 2"]])
-    assert answer["bars"] == [[str(at), 200, 100, f"= {at}", f"<= {at}"] for at in range(3)]
-    assert (answer["ordered"], answer["rows"], answer["nulls"]) == (True, 600, 0)
+    seen = {"filters": [[1, "= 0"], [0, "= 2"]]}
+    browser.grid.receive({"type": "histograms", "id": "g/1", "sort": [], "columns": [0, 2, 1], **seen})
+    first, third, second, done = (browser.heard.get(timeout=20)[0] for _ in range(4))
+    assert [(answer["type"], answer["column"]) for answer in (first, third, second)] == [
+        ("piece", 0),
+        ("piece", 2),
+        ("piece", 1),
+    ]
+    assert first["bars"] == [[str(at), 200, 100, f"= {at}", f"<= {at}"] for at in range(3)]
+    assert (first["ordered"], first["rows"], first["nulls"]) == (True, 600, 0)
+    assert [bar[1:3] for bar in second["bars"]] == [[300, 100], [300, 100]]
+    assert (third["bars"], third["rows"]) == ([], 600)
+    assert done == {"type": "done", "id": "g/1"}
+
+
+def test_histograms_that_are_stopped_end_between_two_columns(notebook):
+    notebook.sql("select i as a, i as b from range(600) t(i)", "--grid -o g")
+    browser = Browser(notebook.variables["g"])
+    pieces = []
+
+    def stop_at_the_first(content):
+        pieces.append((content["type"], content.get("column")))
+        browser.grid.receive({"type": "stop", "id": "g/1"})
+
+    browser.grid._requests._send = stop_at_the_first
+    browser.grid.receive({"type": "histograms", "id": "g/1", "sort": [], "filters": [], "columns": [1, 0]})
+    browser.grid._requests._bars.shutdown(wait=True)
+    assert pieces == [("piece", 1)]
+
+
+def test_only_a_page_that_takes_long_is_said_to_be_worked_at(notebook):
+    notebook.sql("select i from range(1000) t(i)", "--grid -o g")
+    g, sent = notebook.variables["g"], queue.Queue()
+    g._widget.send = sent.put
+    page = {"type": "page", "id": "1", "sort": [], "filters": [], "first": 0, "count": 1, "left": 0, "right": 1}
+    g.receive(page)
+    assert sent.get(timeout=20)["type"] == "page"
+    with g._store._lock:  # as another one has it that sorts
+        g.receive(page | {"id": "2"})
+        assert sent.get(timeout=20) == {"type": "working", "id": "2"}
+    assert sent.get(timeout=20)["type"] == "page"
+    assert sent.empty()
 
 
 def test_what_is_too_large_for_the_browser_is_a_file_that_is_named(notebook, tmp_path, monkeypatch):
@@ -296,7 +335,8 @@ def see(grid, columns, sort=(), filters=()):
     """Have *grid* show what a browser would ask for."""
     grid.receive({"type": "seen", "columns": columns})
     page = {"type": "page", "id": "1", "sort": sort, "filters": filters, "first": 0, "count": 2, "left": 0, "right": 1}
-    grid._answer(page)
+    grid.receive(page)
+    grid._answers.submit(int).result()  # after it
 
 
 @pytest.mark.parametrize("target", ["", "sqlite:// "])

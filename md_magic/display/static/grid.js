@@ -58,7 +58,10 @@ class Grid {
       id: this.#id,
       columns: columns.length,
       total: rows,
-      send,
+      send: (content) => {
+        this.histograms.stop(); // the kernel is free for the page then
+        send(content);
+      },
       now: () => performance.now(),
     });
     this.courier = new Courier(this.#id, send);
@@ -270,6 +273,8 @@ class Grid {
   #draw() {
     const { body, scroll } = this.parts;
     const sight = this.#sight;
+    const state = this.model.get("view");
+    this.pages.ask(this.columns.runs(sight), state); // first, because the answer takes longer than the drawing
     const x = scroll.scrollLeft;
     const { active, block } = this.#selection;
     const activeId = `${this.#id}-active`;
@@ -293,8 +298,6 @@ class Grid {
     if (active && document.getElementById(activeId)) scroll.setAttribute("aria-activedescendant", activeId);
     else scroll.removeAttribute("aria-activedescendant");
     this.#say();
-    const state = this.model.get("view");
-    this.pages.ask(this.columns.runs(sight), state);
     if (this.pages.pending || !state.complete || state.closed) this.histograms.stop();
     else this.histograms.want(this.columns.order.slice(sight.from, sight.to), this.pages.shown);
   }

@@ -29,6 +29,19 @@ INTEGERS = frozenset(
 """DuckDB's types of whole numbers."""
 
 _NUMBERS = INTEGERS | {"FLOAT", "DOUBLE"}
+_BRIEF = (_NUMBERS - {"BIGNUM"}) | {
+    "BOOLEAN",
+    "DATE",
+    "INTERVAL",
+    "TIME",
+    "TIME WITH TIME ZONE",
+    "TIMESTAMP",
+    "TIMESTAMP WITH TIME ZONE",
+    "TIMESTAMP_MS",
+    "TIMESTAMP_NS",
+    "TIMESTAMP_S",
+    "UUID",
+}
 _NO_ARROW = re.compile(r"\b(BIT|TIME WITH TIME ZONE|TYPE|VARIANT)\b")
 """Types that Arrow lacks, or that DuckDB 1.5 writes to it and does not read back as they were."""
 
@@ -48,6 +61,11 @@ class Column:
     def number(self) -> bool:
         """Whether its values are numbers, which are compared as such and stand at the right."""
         return self.kind in _NUMBERS or self.kind.startswith("DECIMAL(")
+
+    @property
+    def brief(self) -> bool:
+        """Whether the text of each value is short, whatever the value."""
+        return self.kind in _BRIEF or self.kind.startswith("DECIMAL(")
 
     @property
     def needs_text(self) -> bool:

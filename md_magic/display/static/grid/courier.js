@@ -1,4 +1,4 @@
-// Single requests to Python beside the pages: each has one answer, with pieces of bytes before it where it is long.
+// Single requests to Python beside the pages: each has one answer, with pieces before it where it is long.
 
 /**
  * @typedef {object} Reply
@@ -7,7 +7,13 @@
  * @property {string} [text] what went wrong
  */
 /** @typedef {{ bytes: BlobPart[], answer: any }} Delivery */
-/** @typedef {{ bytes: BlobPart[], resolve: (delivery: Delivery) => void, reject: (error: Error) => void }} Waiting */
+/**
+ * @typedef {object} Waiting
+ * @property {BlobPart[]} bytes
+ * @property {((piece: any) => void) | undefined} onpiece
+ * @property {(delivery: Delivery) => void} resolve
+ * @property {(error: Error) => void} reject
+ */
 
 export class Courier {
   #asked = 0;
@@ -31,13 +37,14 @@ export class Courier {
    * Ask for something. Fails with what Python says, or as an AbortError.
    * @param {object} content
    * @param {AbortSignal} [signal]
+   * @param {(piece: any) => void} [onpiece] takes each piece as it comes
    * @returns {Promise<Delivery>}
    */
-  ask(content, signal) {
+  ask(content, signal, onpiece) {
     this.#asked += 1;
     const id = `${this.id}/${this.#asked}`;
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { bytes: [], resolve, reject });
+      this.#waiting.set(id, { bytes: [], onpiece, resolve, reject });
       this.send({ ...content, id });
       signal?.addEventListener("abort", () => {
         if (!this.#waiting.delete(id)) return;
@@ -57,6 +64,7 @@ export class Courier {
     if (!waiting) return false;
     if (reply.type === "piece") {
       waiting.bytes.push(...buffers);
+      waiting.onpiece?.(reply);
       return true;
     }
     this.#waiting.delete(reply.id);

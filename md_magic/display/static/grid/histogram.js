@@ -78,12 +78,10 @@ export class Histogram {
         const bar = make("div", "md-grid-bar-of");
         bar.role = "option";
         bar.id = `${this.#id}-${at}`;
-        const whole = make("div", "md-grid-all");
-        whole.style.height = `${rows ? Math.max(4, (rows / most) * 100) : 0}%`;
-        const front = make("div", "md-grid-seen");
-        front.style.height = `${rows && seen ? Math.max(8, (seen / rows) * 100) : 0}%`;
-        whole.append(front);
-        bar.append(whole);
+        const height = rows ? Math.max(6, (rows / most) * 100) : 0; // %
+        const share = rows && seen ? Math.max(0.08, seen / rows) : 0;
+        bar.style.setProperty("--rows", `${height}%`);
+        bar.style.setProperty("--seen", `${height * share}%`);
         bar.setAttribute("aria-label", `${label}: ${sayRows(rows, seen)}`);
         return bar;
       }),

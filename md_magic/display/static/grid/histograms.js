@@ -1,21 +1,25 @@
-// Fetching histograms: one at a time, of columns in sight, when nobody scrolls. What is asked for anew stops the one before.
+// Fetching histograms: those of the columns in sight, when nobody scrolls. What is asked for anew stops what was before.
 
 /** @import { Courier } from "./courier.js" */
 /** @import { Bars } from "./histogram.js" */
 /** @import { View } from "./view.js" */
 
 const CALM = 300; // ms without a movement
+/** @type {Bars} */
+const NONE = { bars: [], ordered: true, different: "", rows: 0, nulls: 0 };
 
 export class Histograms {
   /** @type {Map<number, { key: string, bars: Bars }>} what is here, by column */
   #here = new Map();
-  /** @type {{ column: number, key: string, stopper: AbortController } | null} */
+  /** @type {{ keys: Map<number, string>, stopper: AbortController } | null} columns that are waited for */
   #asked = null;
+  /** @type {{ columns: number[], view: View }} */
+  #wanted = { columns: [], view: { sort: [], filters: [] } };
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
   /**
-   * @param {Courier} courier
+   * @param {Pick<Courier, "ask">} courier
    * @param {(column: number, bars: Bars) => void} onbars
    */
   constructor(courier, onbars) {
@@ -38,12 +42,10 @@ export class Histograms {
    */
   want(columns, view) {
     clearTimeout(this.#timer);
-    const next = columns.find((column) => this.#here.get(column)?.key !== keyOf(view, column));
-    if (this.#asked && (this.#asked.key !== keyOf(view, this.#asked.column) || !columns.includes(this.#asked.column))) {
-      this.stop();
-    }
-    if (next === undefined || this.#asked) return;
-    this.#timer = setTimeout(() => this.#ask(next, columns, view), CALM);
+    this.#wanted = { columns, view };
+    const waited = [...(this.#asked?.keys ?? [])];
+    if (waited.some(([column, key]) => !columns.includes(column) || key !== keyOf(view, column))) this.stop();
+    if (!this.#asked && this.#missing.length) this.#timer = setTimeout(() => this.#ask(), CALM);
   }
 
   /** Stop what is computed: something else is more urgent. */
@@ -53,27 +55,34 @@ export class Histograms {
     this.#asked = null;
   }
 
-  /**
-   * @param {number} column
-   * @param {number[]} columns
-   * @param {View} view
-   */
-  async #ask(column, columns, view) {
-    const asked = { column, key: keyOf(view, column), stopper: new AbortController() };
+  get #missing() {
+    const { columns, view } = this.#wanted;
+    return columns.filter((column) => this.#here.get(column)?.key !== keyOf(view, column));
+  }
+
+  async #ask() {
+    const columns = this.#missing;
+    if (!columns.length) return;
+    const { view } = this.#wanted;
+    const stopper = new AbortController();
+    const asked = { keys: new Map(columns.map((column) => [column, keyOf(view, column)])), stopper };
     this.#asked = asked;
-    /** @type {Bars} */
-    let bars = { bars: [], ordered: true, different: "", rows: 0, nulls: 0 };
+    const arrived = (/** @type {Bars & { column: number }} */ { column, ...bars }) => {
+      const key = asked.keys.get(column);
+      if (key === undefined) return;
+      asked.keys.delete(column);
+      this.#here.set(column, { key, bars });
+      this.onbars(column, bars);
+    };
+    const request = { type: "histograms", sort: [], filters: view.filters, columns };
     try {
-      const request = { type: "histogram", sort: [], filters: view.filters, columns: [column] };
-      bars = (await this.courier.ask(request, asked.stopper.signal)).answer;
+      await this.courier.ask(request, stopper.signal, arrived);
     } catch {
-      if (asked.stopper.signal.aborted) return; // what failed otherwise has no bars
+      if (stopper.signal.aborted) return;
     }
-    if (this.#asked === asked) this.#asked = null;
-    this.#here.set(column, { key: asked.key, bars });
-    this.onbars(column, bars);
-    const next = columns.find((other) => this.#here.get(other)?.key !== keyOf(view, other));
-    if (next !== undefined && !this.#asked) this.#ask(next, columns, view);
+    for (const column of [...asked.keys.keys()]) arrived({ ...NONE, column }); // what failed has no bars
+    this.#asked = null;
+    this.#ask(); // what came into sight meanwhile
   }
 }
 
