@@ -19,7 +19,7 @@ import pyarrow as pa
 from md_magic import threads
 from md_magic.engine.results.arrow import array_of, kept
 from md_magic.engine.results.batches import GROUP, TEXT, VECTOR, open_reader, record_batches
-from md_magic.engine.results.vectors import BLOCKS, NUMPY, by_numpy, framed, prefix, text_dtype
+from md_magic.engine.results.vectors import BLOCKS, NUMPY, by_numpy, framed, over_arrays, prefix, text_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -34,6 +34,9 @@ _OBJECTS = int(pd.__version__.partition(".")[0]) < 3  # noqa: PLR2004 - since 3 
 
 _SAMPLE = 256
 """Values that are enough to tell texts that all differ; to look at all of a vector takes 0.1 ms."""
+
+_FEW = 64
+"""Rows of a first chunk that is most often the last: DuckDB joins smaller ones where it filters and joins tables."""
 
 _SHARE = 2
 """At least one column in this many must be text with few different values: numbers come sooner by numpy."""
@@ -61,8 +64,13 @@ def by_objects(con: duckdb.DuckDBPyConnection, types: Sequence[str], count: Coun
         return by_numpy(con)
     texts = [i for i, kind in enumerate(types) if kind in TEXT]
     first = con.fetch_df_chunk(1)
-    if not _has_few(first, texts):
-        return _beneath([first, by_numpy(con)], texts) if len(first) else by_numpy(con)
+    if not len(first):
+        return by_numpy(con)
+    if len(first) < _FEW or not _has_few(first, texts):
+        arrays: dict[str, Any] = con.fetchnumpy()
+        if not len(next(iter(arrays.values()))):
+            return first
+        return _beneath([first, over_arrays(arrays)], texts)
     if count is not None:
         count(len(first))
     reader = open_reader(con, _batch_rows(first, texts), None)

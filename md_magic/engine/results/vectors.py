@@ -33,7 +33,11 @@ NUMPY = EXACT - TEXT - {"timestamp with time zone", "enum"}
 
 def by_numpy(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """Return the open result of *con*, whose types are all of `NUMPY`, over the arrays that DuckDB fills."""
-    columns = con.fetchnumpy()
+    return over_arrays(con.fetchnumpy())
+
+
+def over_arrays(columns: dict[str, Any]) -> pd.DataFrame:
+    """Return a frame over what `fetchnumpy` gave."""
     arrays = [_unmasked(array) if isinstance(array, np.ma.MaskedArray) else array for array in columns.values()]
     if _from_blocks is None or len(arrays) > BLOCKS:
         return framed(columns, arrays)

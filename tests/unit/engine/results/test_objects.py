@@ -62,6 +62,17 @@ def test_a_frame_equals_df(con, name, rows):
             assert kinds[0] == kinds[1]
 
 
+@pytest.mark.parametrize("name", RESULTS)
+@pytest.mark.parametrize("rows", [(10,), (10, 20), (63, 3_000), (64, 3_000), (1, 1, ROWS)])
+def test_a_frame_equals_df_where_the_first_chunk_is_small(con, name, rows):
+    tables = [
+        f"(SELECT {RESULTS[name]} FROM range({count // 20 + 1 if name == 'documents' else count}) r(i))"
+        for count in rows
+    ]
+    query = " UNION ALL ".join(f"FROM {table}" for table in tables)
+    assert_frame_equal(to_pandas(con.execute(query)).value, con.execute(query).df(), check_exact=True)
+
+
 BY_ARROW = pytest.mark.skipif(not objects._OBJECTS, reason="pandas has text of its own")
 
 
