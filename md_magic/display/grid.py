@@ -151,20 +151,20 @@ class Grid:
             self._see(content)
         elif content.get("type") == "page":
             working = {"type": "working", "id": content.get("id")}
-            said = threading.Timer(_SOON, self._widget.send, [working])
-            said.daemon = True
-            said.start()
-            self._answers.submit(self._answer, content, said)
+            notice = threading.Timer(_SOON, self._widget.send, [working])
+            notice.daemon = True
+            notice.start()
+            self._answers.submit(self._answer, content, notice)
 
-    def _answer(self, content: dict[str, Any], said: threading.Timer) -> None:
-        """Send a page, and what is wrong with the question otherwise. *said* tells meanwhile that it takes long."""
+    def _answer(self, content: dict[str, Any], notice: threading.Timer) -> None:
+        """Send a page, or what is wrong with the question. Until then *notice* may say that it takes long."""
         question = {"id": content.get("id")}
         try:
             page = _page(self._store, content)
-            said.cancel()
+            notice.cancel()
             self._seen = replace(self._seen, view=view_of(self._store, content))
         except (MdMagicError, TypeError, ValueError, KeyError) as error:
-            said.cancel()
+            notice.cancel()
             self._widget.send({"type": "error", "text": str(error)} | question)
         else:
             self._widget.send({"type": "page", "rows": page.rows, "total": page.total} | question)

@@ -53,8 +53,8 @@ _FLUSH, _FLUSH_OF_A_COLUMN = 64 * 2**20, 2**18
 many, because each column takes a block of its own."""
 
 _CHECKPOINT = "1GB"
-"""What is written before DuckDB checkpoints: each time it writes the last row group anew, which is whole only after
-many writes of a wide result. By its default of 16 MB, 500 columns take twice as long."""
+"""How much is written before DuckDB makes a checkpoint. Each writes the last row group anew, and a wide result fills
+that only in many writes: at DuckDB's default of 16 MB, 500 columns take twice as long."""
 
 _GROUP = 122_880
 """Rows of one of DuckDB's row groups: batches of about so many are written in two thirds of the time of small ones."""
