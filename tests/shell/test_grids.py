@@ -271,6 +271,15 @@ def test_histograms_are_of_all_rows_and_of_those_seen_and_come_one_by_one(notebo
     assert done == {"type": "done", "id": "g/1"}
 
 
+def test_a_column_without_a_histogram_leaves_the_others_theirs(notebook):
+    notebook.sql("select i as a, i as b from range(600) t(i)", "--grid -o g")
+    browser = Browser(notebook.variables["g"])
+    wrong = [[0, "> x"]]  # what is typed above a column is no filter of its own bars
+    browser.grid.receive({"type": "histograms", "id": "g/1", "sort": [], "filters": wrong, "columns": [1, 0]})
+    first, second = (browser.heard.get(timeout=20)[0] for _ in range(2))
+    assert (first["column"], first["rows"], second["type"]) == (0, 600, "done")
+
+
 def test_histograms_that_are_stopped_end_between_two_columns(notebook):
     notebook.sql("select i as a, i as b from range(600) t(i)", "--grid -o g")
     browser = Browser(notebook.variables["g"])

@@ -42,6 +42,8 @@ _BRIEF = (_NUMBERS - {"BIGNUM"}) | {
     "TIMESTAMP_S",
     "UUID",
 }
+"""Types of which every value has a short text."""
+
 _NO_ARROW = re.compile(r"\b(BIT|TIME WITH TIME ZONE|TYPE|VARIANT)\b")
 """Types that Arrow lacks, or that DuckDB 1.5 writes to it and does not read back as they were."""
 
