@@ -295,13 +295,15 @@ def test_histograms_that_are_stopped_end_between_two_columns(notebook):
     assert pieces == [("piece", 1)]
 
 
-def test_only_a_page_that_takes_long_is_said_to_be_worked_at(notebook):
+def test_only_a_page_that_takes_long_is_said_to_be_worked_at(notebook, monkeypatch):
     notebook.sql("select i from range(1000) t(i)", "--grid -o g")
     g, sent = notebook.variables["g"], queue.Queue()
     g._widget.send = sent.put
     page = {"type": "page", "id": "1", "sort": [], "filters": [], "first": 0, "count": 1, "left": 0, "right": 1}
+    monkeypatch.setattr(grid, "_SOON", 60)
     g.receive(page)
     assert sent.get(timeout=20)["type"] == "page"
+    monkeypatch.setattr(grid, "_SOON", 0.01)
     with g._store._lock:  # as another one has it that sorts
         g.receive(page | {"id": "2"})
         assert sent.get(timeout=20) == {"type": "working", "id": "2"}
