@@ -29,20 +29,22 @@ INTEGERS = frozenset(
 """DuckDB's types of whole numbers."""
 
 _NUMBERS = INTEGERS | {"FLOAT", "DOUBLE"}
-_BRIEF = (_NUMBERS - {"BIGNUM"}) | {
-    "BOOLEAN",
-    "DATE",
-    "INTERVAL",
-    "TIME",
-    "TIME WITH TIME ZONE",
-    "TIMESTAMP",
-    "TIMESTAMP WITH TIME ZONE",
-    "TIMESTAMP_MS",
-    "TIMESTAMP_NS",
-    "TIMESTAMP_S",
-    "UUID",
-}
-"""Types of which every value has a short text."""
+_BRIEF = frozenset(
+    [
+        "BOOLEAN",
+        "DATE",
+        "INTERVAL",
+        "TIME",
+        "TIME WITH TIME ZONE",
+        "TIMESTAMP",
+        "TIMESTAMP WITH TIME ZONE",
+        "TIMESTAMP_MS",
+        "TIMESTAMP_NS",
+        "TIMESTAMP_S",
+        "UUID",
+    ]
+)
+"""Types beside numbers of which every value has a short text."""
 
 _NO_ARROW = re.compile(r"\b(BIT|TIME WITH TIME ZONE|TYPE|VARIANT)\b")
 """Types that Arrow lacks, or that DuckDB 1.5 writes to it and does not read back as they were."""
@@ -67,7 +69,7 @@ class Column:
     @property
     def brief(self) -> bool:
         """Whether the text of each value is short, whatever the value."""
-        return self.kind in _BRIEF or self.kind.startswith("DECIMAL(")
+        return self.kind in _BRIEF or (self.number and self.kind != "BIGNUM")
 
     @property
     def needs_text(self) -> bool:

@@ -19,7 +19,7 @@ export class Histograms {
   #timer;
 
   /**
-   * @param {Pick<Courier, "ask">} courier
+   * @param {Courier} courier
    * @param {(column: number, bars: Bars) => void} onbars
    */
   constructor(courier, onbars) {
