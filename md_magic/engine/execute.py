@@ -16,6 +16,7 @@ from md_magic.wording import count
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from md_magic.engine.backends.base import Reading
     from md_magic.engine.cancellation import Execution
     from md_magic.engine.database import Database
     from md_magic.engine.results.batches import Batches
@@ -176,6 +177,11 @@ def describe(database: Database, statement: Statement, values: Mapping[str, Any]
 
     with translated(database, statement, values):
         return database.backend.describe(statement, run_other, values)
+
+
+def reading(database: Database, statement: Statement, groups: Statement | None, values: Mapping[str, Any]) -> Reading:
+    """Return how the rows of *statement* are best read: see `Backend.reading`."""
+    return database.backend.reading(statement, groups, lambda other: run(database, other, values, AS_DICT).value or {})
 
 
 def within(statement: Statement, before: str, after: str = "") -> Statement:

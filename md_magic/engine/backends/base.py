@@ -11,7 +11,7 @@ import functools
 import logging
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias
 
 import sqlalchemy
 from sqlalchemy import event
@@ -59,6 +59,14 @@ FRAME = "md_magic frame"
 
 _EXPLAIN = re.compile(r"(?i)\A(?:\s|--[^\n]*(?:\n|\Z))*+EXPLAIN\b")
 """The beginning of an EXPLAIN that somebody typed."""
+
+
+Reading: TypeAlias = Literal[
+    "kept",  # once, and kept
+    "twice",  # twice: cheaper, and the same both times
+    "grouped",  # once, into groups of equal ones, which are few
+]
+"""How the rows of a query are read by a statement that needs to know their ends first."""
 
 
 class Kind:
@@ -364,6 +372,18 @@ class Backend(Kind, Faults):
     ) -> list[dict[str, str]]:
         """Return name and type of each column of *statement*, not run; *run* runs another with the *values*."""
         raise StatementError(self.why_not("dry-run"))
+
+    def reading(
+        self,
+        statement: Statement,  # noqa: ARG002 - DuckDB's needs them
+        groups: Statement | None,  # noqa: ARG002
+        run: Callable[[Statement], dict[str, list[Any]]],  # noqa: ARG002
+    ) -> Reading:
+        """Return how the rows of *statement* are best read where their ends must be known first.
+
+        *groups* groups them by their values, if that is enough for who asks; *run* runs another statement.
+        """
+        return "kept"
 
     def explaining(self, statement: Statement, *, run: bool) -> Statement:
         """Return *statement* wrapped in the database's own EXPLAIN; with *run*, in one that runs it and measures.

@@ -1,8 +1,9 @@
 """The one statement that reduces a query to marks, and runs it once.
 
 The rows' columns are materialized, since the axes' ends must be known before a row has its place; those of a table are
-not, which knows its ends and is read again. Rows become groups: one for each fine cell, colour and facet. Only groups
-come back, and the rows themselves where they are few.
+not, which knows its ends and is read again; and those of few values become groups of equal ones, which have the ends.
+Rows become groups: one for each fine cell, colour and facet. Only groups come back, and the rows themselves where they
+are few.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from md_magic.session.profile.kinds import MARK
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from md_magic.engine.backends.base import Reading
     from md_magic.session.chart.channels import Plan, Source
     from md_magic.sql.statement import Statement
 
@@ -83,16 +85,17 @@ class Question:
     draws_rows: bool
     """Whether a few rows are drawn as they are."""
 
-    sql: Statement
+    count: int
+    """Columns of the query."""
+
+    limit: int | None
+    """Rows that are drawn, or `None` for all."""
 
 
-def build(
-    statement: Statement, plan: Plan, text: str, *, count: int, limit: int | None, cut: bool, stored: bool = False
-) -> Question:
-    """Return the question for *plan*, of a *statement* that gives *count* columns; *text* is what was typed.
+def build(plan: Plan, text: str, *, count: int, limit: int | None, cut: bool) -> Question:
+    """Return the question for *plan*, of a query that gives *count* columns; *text* is what was typed.
 
-    With *cut*, long labels end after some characters and a hash. Rows that are *stored*, the columns of a table as they
-    are, are read twice: that is cheaper than to keep them.
+    With *cut*, long labels end after some characters and a hash.
     """
     mode = _mode(plan)
     flat = mode in {"cloud", "grid"}
@@ -102,7 +105,7 @@ def build(
     y = _axis("y", plan.y, fine=fine, on_wall=on_wall) if flat or mode == "extremes" else None
     labels = _labels(plan, mode, x, y)
     sorted_query = re.search(r"(?i)\border\s+by\b", text) is not None
-    question = Question(
+    return Question(
         plan,
         mode,
         x,
@@ -112,11 +115,24 @@ def build(
         cuts=cut,
         in_order=sorted_query and mode in {"sums", "grid"},
         draws_rows=mode in {"extremes", "stack", "cloud", "boxes"},
-        sql=statement,
+        count=count,
+        limit=limit,
     )
-    before, after = _texts(question, count, limit, stored=stored and limit is None)
-    sql = replace(execute.within(statement, before, after), number=statement.number, of=statement.of)
-    return replace(question, sql=sql)
+
+
+def reducing(question: Question, statement: Statement, reading: Reading) -> Statement:
+    """Return *statement* wrapped in what reduces its rows to the answer of *question*, with its rows read as told."""
+    before, after = _texts(question, reading)
+    return replace(execute.within(statement, before, after), number=statement.number, of=statement.of)
+
+
+def grouping(question: Question, statement: Statement) -> Statement | None:
+    """Return *statement* wrapped in what groups its rows by their values; `None` where groups are not enough."""
+    axes = _axes(question)
+    if question.mode not in {"sums", "grid"} or not axes or question.limit is not None:
+        return None
+    after = f"\n), md_rows AS NOT MATERIALIZED ({_rows(question)}) {_groups(question)}"
+    return replace(execute.within(statement, _named(question), after), number=statement.number, of=statement.of)
 
 
 def _mode(plan: Plan) -> Mode:
@@ -158,29 +174,42 @@ def takes_mean(plan: Plan, mode: Mode) -> bool:
 # ---- the text -------------------------------------------------------------------------------------------------------
 
 
-def _texts(question: Question, count: int, limit: int | None, *, stored: bool) -> tuple[str, str]:
-    """Return what stands above the query and below it; names and values of the user are in neither."""
-    axes = [axis for axis in (question.x, question.y) if axis is not None and _has_cells(question, axis)]
-    names = ", ".join(f"c{at}" for at in range(count))
+def _named(question: Question) -> str:
+    """Return what stands above the query."""
+    return f"WITH md_query({', '.join(f'c{at}' for at in range(question.count))}) AS NOT MATERIALIZED (\n"
+
+
+def _rows(question: Question) -> str:
     columns = ", ".join(_columns(question)) or "1 AS nothing"
-    most = "" if limit is None else f" LIMIT {limit + 1}"
+    return f"SELECT {columns} FROM md_query{'' if question.limit is None else f' LIMIT {question.limit + 1}'}"
+
+
+def _axes(question: Question) -> list[Axis]:
+    """Return the axes on which rows have cells."""
+    return [axis for axis in (question.x, question.y) if axis is not None and _has_cells(question, axis)]
+
+
+def _texts(question: Question, reading: Reading) -> tuple[str, str]:
+    """Return what stands above the query and below it; names and values of the user are in neither."""
+    axes, limit = _axes(question), question.limit
+    grouped = reading == "grouped"
     once = not axes and question.mode in {"sums", "grid"} and limit is None
-    how = "NOT MATERIALIZED" if once or stored else "MATERIALIZED"
-    before = f"WITH md_query({names}) AS NOT MATERIALIZED (\n"
+    how = "MATERIALIZED" if reading == "kept" and not once else "NOT MATERIALIZED"
     cuts = "".join(f", {part}" for axis in axes for part in axis.cut())
     if question.x is not None and question.mode in {"extremes", "stack"}:
         cuts += "".join(f", {part}" for part in question.x.pixels(COLUMNS))
     scales = "".join(f", {part}" for axis in axes for part in axis.scaled())
     parts = [
-        f"\n), md_all AS {how} (SELECT {columns} FROM md_query{most})",
+        f"\n), md_all AS {how} ({_rows(question)})",
         "md_rows AS NOT MATERIALIZED (FROM md_all)"
         if limit is None
         else f"md_rows AS MATERIALIZED (FROM md_all LIMIT {limit})",
+        *([f"md_groups AS MATERIALIZED ({_groups(question)})"] if grouped else []),
         *([f"md_cells AS MATERIALIZED ({_cells(question)})"] if once else []),
-        f"md_lengths AS MATERIALIZED ({_lengths(question, axes, once=once, stored=stored)})",
+        f"md_lengths AS MATERIALIZED ({_lengths(question, axes, reading, once=once)})",
         f"md_cuts AS MATERIALIZED (SELECT *{cuts} FROM md_lengths)",
         f"md_ends AS MATERIALIZED (SELECT *{scales}, current_setting('TimeZone') AS zone FROM md_cuts)",
-        *([] if once else [f"md_cells AS MATERIALIZED ({_cells(question)})"]),
+        *([] if once else [f"md_cells AS MATERIALIZED ({_cells(question, grouped=grouped)})"]),
         *(_top(question, label) for label in question.labels),
         f"md_kept AS MATERIALIZED ({_kept(question)})",
         *([f"md_boxes AS MATERIALIZED ({_whiskers(question)})"] if question.mode == "boxes" else []),
@@ -198,7 +227,7 @@ def _texts(question: Question, count: int, limit: int | None, *, stored: bool) -
     cells = "md_boxes" if question.mode == "boxes" else "md_kept"
     answer.append(f"(SELECT list({cells}) FROM {cells}) AS cells")
     if question.mode == "sums" and question.x is not None:
-        answer.append(f"(SELECT list(md_single) FROM ({_single(question)}) AS md_single) AS single")
+        answer.append(f"(SELECT list(md_single) FROM ({_single(question, grouped=grouped)}) AS md_single) AS single")
     if question.mode == "stack" and question.x is not None:
         steps = f"SELECT {question.x.column_of_pixels()} AS k_x, count(DISTINCT x) AS steps FROM md_rows, md_ends"
         answer.append(
@@ -208,16 +237,16 @@ def _texts(question: Question, count: int, limit: int | None, *, stored: bool) -
         shown = ", ".join(_shown(question))
         rows = f"SELECT {shown} FROM md_rows WHERE (SELECT rows FROM md_ends) <= {MOST_MARKS} LIMIT {MOST_MARKS}"
         answer.append(f"(SELECT list(md_few) FROM ({rows}) AS md_few) AS few")
-    return before, f"{', '.join(parts)} SELECT {', '.join(answer)} FROM md_ends"
+    return _named(question), f"{', '.join(parts)} SELECT {', '.join(answer)} FROM md_ends"
 
 
-def _lengths(question: Question, axes: Sequence[Axis], *, once: bool, stored: bool) -> str:
+def _lengths(question: Question, axes: Sequence[Axis], reading: Reading, *, once: bool) -> str:
     """Return the number of rows and the ends of *axes*: of a table from its statistics, wherever these have them."""
-    ends = ", ".join(end for axis in axes for end in axis.ends())
-    if once:
-        return "SELECT coalesce(sum(n), 0)::BIGINT AS rows FROM md_cells"
-    counted = f"SELECT count(*) AS rows{', ' * bool(ends)}{ends} FROM md_rows"
-    if not (stored and axes and all(axis.keeps_order for axis in axes)):
+    ends = "".join(f", {end}" for axis in axes for end in axis.ends())
+    if once or reading == "grouped":
+        return f"SELECT coalesce(sum(n), 0)::BIGINT AS rows{ends} FROM {'md_cells' if once else 'md_groups'}"
+    counted = f"SELECT count(*) AS rows{ends} FROM md_rows"
+    if not (reading == "twice" and axes and all(axis.keeps_order for axis in axes)):
         return counted
     sources = {"x": question.plan.x, "y": question.plan.y}
     known = [part for axis in axes if (source := sources[axis.name]) for part in axis.known(f"c{source.at}")]
@@ -331,17 +360,31 @@ def _gathered(question: Question) -> dict[str, tuple[str, str]]:
     return both
 
 
-def _cells(question: Question) -> str:
+def _groups(question: Question) -> str:
+    """Return the groups of equal rows: as few as there are values on the axes, and labels."""
+    keys = [*(axis.name for axis in _axes(question)), *question.labels]
+    amounts = [f"{name} AS v_{name}" for name in ("y", "c") if _has(question, name) and name not in keys]
+    aggregates = {"n": "count(*)"} | {name: sql for name, (sql, _) in _gathered(question).items() if name != "n"}
+    columns = ", ".join([*keys, *(f"{sql} AS {name}" for name, sql in aggregates.items())])
+    return f"SELECT {columns} FROM (SELECT {', '.join(['*', *amounts])} FROM md_rows) GROUP BY {', '.join(keys)}"
+
+
+def _cells(question: Question, *, grouped: bool = False) -> str:
+    """Return the cells of rows, or of groups of equal ones."""
     keys = _keys(question)
     values = ["x", "y"] if question.plan.y is not None else ["x"]
     values += ["c"] if takes_mean(question.plan, question.mode) else []
     present = [name for name in values if _has(question, name)]
-    inner = [*(f"{sql} AS k_{key}" for key, sql in keys.items()), *(f"{name} AS v_{name}" for name in present)]
-    inner += ["seen"] if any(_is_in_order(question, label) for label in question.labels) else []
+    inner = [f"{sql} AS k_{key}" for key, sql in keys.items()]
+    if grouped:
+        inner += _gathered(question)
+    else:
+        inner += [f"{name} AS v_{name}" for name in present]
+        inner += ["seen"] if any(_is_in_order(question, label) for label in question.labels) else []
     placing = " ".join(sql for key, sql in keys.items() if key not in question.labels)
     needed = sorted(set(re.findall(r"\b[xy]_[a-z]+", placing)))
     ends = f", (SELECT {', '.join(needed)} FROM md_ends)" if needed else ""
-    rows = f"SELECT {', '.join(inner) or '1 AS one'} FROM md_rows{ends}"
+    rows = f"SELECT {', '.join(inner) or '1 AS one'} FROM {'md_groups' if grouped else 'md_rows'}{ends}"
     if question.mode == "boxes":
         aggregates = [
             f"{_counted(question)} AS n",
@@ -350,22 +393,21 @@ def _cells(question: Question) -> str:
             "max(v_y) AS hi",
         ]
     else:
-        aggregates = [f"{sql} AS {name}" for name, (sql, _) in _gathered(question).items()]
+        aggregates = [f"{both[grouped]} AS {name}" for name, both in _gathered(question).items()]
     columns = ", ".join([*(f"k_{key} AS {key}" for key in keys), *aggregates])
     by = f" GROUP BY {', '.join(f'k_{key}' for key in keys)}" if keys else ""
     placed = [f"count(k_{key}) > 0" for key in keys if key not in question.labels]
-    having = " AND ".join(
-        dict.fromkeys([f"{_counted(question)} > 0", *placed])
-    )  # not WHERE: that takes longer, for all rows
+    counted = [] if grouped else [f"{_counted(question)} > 0"]
+    having = " AND ".join(dict.fromkeys([*counted, *placed]))  # not WHERE: that takes longer, for all rows
     return f"SELECT {columns} FROM ({rows}){by} HAVING {having}"
 
 
-def _single(question: Question) -> str:
+def _single(question: Question, *, grouped: bool) -> str:
     """Return the smallest and the largest value of each fine cell, where there are few: else they may cost much."""
     assert question.x is not None  # noqa: S101 - callers have one
     most = FEW_BINS if question.plan.kind == "histogram" else FEW
     few = f"(SELECT 1 AS one WHERE (SELECT count(DISTINCT x) FROM md_cells) <= {most})"
-    keyed = f"SELECT {question.x.cell()} AS x, x AS v FROM md_rows, md_ends, {few}"
+    keyed = f"SELECT {question.x.cell()} AS x, x AS v FROM {'md_groups' if grouped else 'md_rows'}, md_ends, {few}"
     return f"SELECT x, min(v) AS low, max(v) AS high FROM ({keyed}) WHERE x IS NOT NULL GROUP BY x"
 
 

@@ -16,7 +16,7 @@ import sqlalchemy
 from md_magic.auth.token import tokens_in
 from md_magic.engine import variables
 from md_magic.engine.backends.base import FRAME
-from md_magic.engine.backends.duckdb import neighbours
+from md_magic.engine.backends.duckdb import neighbours, reading
 from md_magic.engine.backends.duckdb import run as running
 from md_magic.engine.backends.duckdb.connection import TOKEN, DuckDBConnection
 from md_magic.engine.backends.duckdb.digests import DuckDBDigests
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from md_magic.auth.diagnosis import Diagnosis
+    from md_magic.engine.backends.base import Reading
     from md_magic.engine.cancellation import Execution
     from md_magic.engine.plans.plan import Plan
     from md_magic.engine.results.spec import ResultSpec
@@ -169,6 +170,12 @@ class DuckDBBackend(DuckDBConnection):
         if statement.kind in {"INSERT", "UPDATE", "DELETE", "MERGE_INTO", "COPY"}:
             run(within(statement, "EXPLAIN\n"))
         return []
+
+    def reading(
+        self, statement: Statement, groups: Statement | None, run: Callable[[Statement], dict[str, list[Any]]]
+    ) -> Reading:
+        """Return how the rows of *statement* are best read: see `reading`."""
+        return reading.choose(self, statement, groups, run)
 
     def plan(self, columns: Mapping[str, Sequence[Any]], *, analyzed: bool) -> Plan:
         """Return the plan in *columns*: JSON in the last column of the first row."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from md_magic.auth.diagnosis import Diagnosis
+    from md_magic.engine.backends.base import Reading
     from md_magic.engine.backends.features import Feature
     from md_magic.errors import ConnectError
     from md_magic.sql.target import Target
@@ -221,6 +222,15 @@ class MotherDuckBackend(DuckDBBackend):
         if (hint := super().hint(statement, cause, text, diagnosis)) or diagnosis is None or diagnosis.connection_lost:
             return hint
         return diagnosis.advice + (self.names_near(diagnosis.name) if diagnosis.name else "")
+
+    def reading(
+        self,
+        statement: Statement,  # noqa: ARG002 - see base
+        groups: Statement | None,  # noqa: ARG002
+        run: Callable[[Statement], dict[str, list[Any]]],  # noqa: ARG002
+    ) -> Reading:
+        """Keep the rows: the plan of rows elsewhere is another, and asking for it a journey."""
+        return "kept"
 
     def answers(self, cause: BaseException | None) -> bool:
         """Whether *cause*, of a failed `probe`, comes from a service that works."""
