@@ -227,7 +227,7 @@ class Cell:
     def _evaluate(self, name: str, expression: str) -> Any:  # noqa: ANN401 - any value
         """Return the value of a Python *expression* of `--param`. Raises `OptionError`."""
         try:
-            return eval(expression, self.magics.shell.user_global_ns, dict(self.variables))  # noqa: S307 - the user's own
+            return eval(expression, dict(self.variables))  # noqa: S307 - the user's own; as globals: lambdas see no other
         except Exception as error:
             hint = " An expression with blanks is quoted: --param 'x=[1, 2]'." if isinstance(error, SyntaxError) else ""
             message = f"--param {name}={expression}: {type(error).__name__}: {error}.{hint}"

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import dis
 import inspect
+from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from types import FrameType
 
 _RUNNERS = frozenset({"run_cell_magic", "run_line_magic", "magic"})
@@ -25,19 +26,30 @@ def variables(notebook: dict[str, Any]) -> Mapping[str, Any]:
     """Return what the caller of the magic sees, without the builtins; the magic itself calls this.
 
     In a function these are its local variables, those of the functions around it that are running, the globals of its
-    module, and those of the *notebook*, the nearest first.
+    module, and those of the *notebook*, the nearest first. A variable of a function around it that is out of reach, as
+    for a lambda in another thread, hides the global of its name: Python keeps those alone that the inner code names.
     """
     caller = _caller(inspect.currentframe())
     if caller is None or caller.f_locals is notebook:
         return notebook
-    seen = dict(notebook)
+    everywhere = dict(notebook)
     if caller.f_globals is not notebook:
-        seen.update(caller.f_globals)
-    for scope in reversed([caller, *_enclosing(caller)]):
-        if scope.f_locals is not scope.f_globals:
-            for name in _without_value(scope, seen):
-                del seen[name]
-            seen.update(scope.f_locals)
+        everywhere.update(caller.f_globals)
+    seen = dict(everywhere)
+    around = list(_enclosing(caller))
+    for code in _out_of_reach(around[-1] if around else caller):
+        for name in (*code.co_varnames, *code.co_cellvars):
+            seen.pop(name, None)
+    nested = len(seen) < len(everywhere) or bool(around)
+    for scope in reversed([caller, *around]):
+        if scope.f_locals is scope.f_globals:
+            continue
+        for name in _declared_global(scope) if nested else ():
+            if name in everywhere:
+                seen[name] = everywhere[name]
+        for name in _without_value(scope, seen):
+            del seen[name]
+        seen.update(scope.f_locals)
     return seen
 
 
@@ -65,13 +77,51 @@ def _caller(frame: FrameType | None) -> FrameType | None:
 def _enclosing(frame: FrameType) -> Iterator[FrameType]:
     """Yield the running functions in which *frame*'s function, comprehension or lambda is written, innermost first.
 
-    A frame has those of their variables alone that its own code names, and SQL is no code.
+    A frame has those of their variables alone that its own code names, and SQL is no code. The body of a class is none
+    of them: its functions do not see its variables.
     """
     inner, outer = frame.f_code, frame.f_back
     while outer is not None:
-        if any(constant is inner for constant in outer.f_code.co_consts):
+        if _is_in(inner, outer.f_code):
             if outer.f_locals is outer.f_globals:
                 return
-            yield outer
             inner = outer.f_code
+            if inner.co_flags & inspect.CO_OPTIMIZED:
+                yield outer
         outer = outer.f_back
+
+
+def _out_of_reach(frame: FrameType) -> Sequence[CodeType]:
+    """Return the functions around *frame*'s, outermost first, where they do not run in its thread, or no more.
+
+    They are found by the name of the outermost, if it still has that in its module.
+    """
+    inner = frame.f_code
+    name = inner.co_qualname
+    if not inner.co_flags & inspect.CO_NESTED:
+        return ()
+    function: Any = frame.f_globals.get(name.partition(".")[0])
+    for part in name.partition(".<locals>")[0].split(".")[1:]:
+        function = inspect.getattr_static(function, part, None)
+    function = getattr(function, "__func__", getattr(function, "fget", function))  # of a method, of a property
+    outermost = getattr(inspect.unwrap(function), "__code__", None) if callable(function) else None
+    return _between(outermost, inner) if isinstance(outermost, CodeType) else ()
+
+
+def _between(outer: CodeType, inner: CodeType) -> Sequence[CodeType]:
+    """Return *outer* and the functions within it around *inner*; empty where *inner* is in none of them."""
+    if _is_in(inner, outer):
+        return [outer]
+    for constant in outer.co_consts:
+        if isinstance(constant, CodeType) and (found := _between(constant, inner)):
+            return [outer, *found] if outer.co_flags & inspect.CO_OPTIMIZED else found
+    return ()
+
+
+def _is_in(inner: CodeType, outer: CodeType) -> bool:
+    return any(constant is inner for constant in outer.co_consts)
+
+
+def _declared_global(frame: FrameType) -> set[str]:
+    """Return the names that *frame*'s code takes for globals: by `global`, or since no function around has them."""
+    return {step.argval for step in dis.get_instructions(frame.f_code) if step.opname.endswith("_GLOBAL")}

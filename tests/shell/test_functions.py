@@ -112,3 +112,54 @@ def test_the_variable_of_a_comprehension_hides_no_global(shell):
     cell = "get_ipython().run_cell_magic('mdsql', '', 'SELECT :low AS low')"
     found = shell.cell(f"def f():\n    [low for low in range(3)]\n    return {cell}\nf()")
     assert found.value["low"].tolist() == [5]
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "[i * k for i in range(3)]",
+        "list(i * k for i in range(3))",
+        "sorted(range(3), key=lambda i: i * k)",
+        "(lambda: [k])()",
+        "[k for _ in [1] if k == 3]",
+    ],
+)
+def test_an_expression_has_the_function_s_own_variables_at_any_depth(shell, expression):
+    shell.variables["k"] = 100
+    wanted = eval(expression, {"k": 3})  # noqa: S307
+    line = f"--param {f'x={expression}'!r}"
+    call = f"get_ipython().run_cell_magic('mdsql', {line!r}, 'SELECT :x AS x')"
+    assert shell.cell(f"def f(k):\n    return {call}\n[*f(3).x[0]]").value == wanted
+    shell.cell("del k")
+    assert shell.cell("[*f(3).x[0]]").value == wanted
+
+
+CALL = "get_ipython().run_cell_magic('mdsql', '', 'SELECT :k AS k')"
+CLASS = f"class C:\n    k = 3\n    def m(self):\n        return {CALL}\n    got = m(None)\nC.got"
+DECLARED = f"def f(k):\n    def g():\n        global k\n        k += 1\n        return {CALL}\n    return g()\nf(3)"
+LATER = [
+    f"def f(k):\n    return lambda i: {CALL}\nlist(map(f(3), [1]))",
+    f"def f(k):\n    return ({CALL} for _ in [1])\nlist(f(3))",
+    f"def f(k):\n    def g():\n        return {CALL}\n    return g\nf(3)()",
+    f"class C:\n    def m(self, k):\n        return lambda: {CALL}\nC().m(3)()",
+    f"from concurrent.futures import ThreadPoolExecutor\ndef f(k):\n    with ThreadPoolExecutor() as pool:\n        return pool.submit(lambda: {CALL}).result()\nf(3)",
+    f"import asyncio\nasync def f(k):\n    async def g():\n        return {CALL}\n    return await asyncio.gather(g())\nawait f(3)",
+]
+
+
+@pytest.mark.parametrize("source", LATER, ids=["lambda", "generator", "function", "method", "thread", "task"])
+def test_a_variable_around_that_is_out_of_reach_is_no_global(shell, source):
+    """Python gives an inner function those variables alone that its own code names."""
+    shell.variables["k"] = 100
+    assert "there is no Python variable 'k'" in shell.cell(source, error=True).message
+    source = source.replace("lambda i:", "lambda i, k=k:").replace("lambda:", "lambda k=k:").replace("g():", "g(k=k):")
+    if "k=k" in source:
+        found = shell.cell(source).value
+        [frame] = found if isinstance(found, list) else [found]
+        assert frame.k.tolist() == [3]
+
+
+@pytest.mark.parametrize("source", [CLASS, DECLARED], ids=["class body", "global statement"])
+def test_a_variable_around_that_python_would_not_take_is_not_taken(shell, source):
+    shell.variables["k"] = 100
+    assert shell.cell(source).value.k.tolist() == [101 if "global" in source else 100]
