@@ -48,6 +48,7 @@ HOSTS = {
     "JupyterLab 4.6, jupyter-collaboration": Host((*_LAB, "jupyter-collaboration"), browsers.lab),
     "JupyterLab 4.6, ipykernel 6": Host(("ipykernel<7", "jupyterlab>=4.6,<4.7"), browsers.lab),
     "Notebook 7.6": Host((*_KERNEL, "notebook>=7.6,<7.7"), browsers.notebook),
+    "Classic Notebook (nbclassic 1.3)": Host((*_KERNEL, "nbclassic>=1.3,<1.4"), browsers.classic),
     "nbclient, jupyter execute": Host(_KERNEL, batch.jupyter_execute),
     "papermill": Host((*_KERNEL, "papermill"), batch.papermill),
     "nbconvert": Host((*_KERNEL, "nbconvert"), batch.nbconvert),
