@@ -1,8 +1,10 @@
-"""Another name for the magic, such as `%%sql`: it is taken only where it is free, and given back."""
+"""Other names for the magic: `%%sql`, taken only where it is free and given back, and those of `%alias_magic`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+from IPython.core.magic import MagicAlias, no_var_expand
 
 from md_magic.errors import OptionError
 from md_magic.notebook.names import NAME
@@ -76,3 +78,43 @@ class Alias:
                 owner = getattr(function, "__self__", function)
                 return str(getattr(owner, "__module__", None) or type(owner).__module__)
         return None
+
+
+class AliasMagics:
+    """Marks the aliases that `%alias_magic` makes of ours: IPython would paste the values of `$name` into their lines.
+
+    It has no hook there, so its method is wrapped.
+    """
+
+    def __init__(self, shell: InteractiveShell, function: Callable[..., Any]) -> None:
+        """Look after aliases of *function*, the magic of *shell*; `install` begins."""
+        self._shell = shell
+        self._function = function
+
+    def install(self) -> None:
+        """Mark each alias as it is made, and those that are there."""
+        manager = self._shell.magics_manager
+        manager.register_alias = self._register
+        for table in manager.magics.values():
+            for magic in table.values():
+                self._mark(magic)
+
+    def remove(self) -> None:
+        """Leave the shell as it was found."""
+        own = vars(self._shell.magics_manager)
+        if own.get("register_alias") == self._register:
+            del own["register_alias"]
+
+    def _register(self, alias_name: str, magic_name: str, magic_kind: Any = "line", magic_params: Any = None) -> None:  # noqa: ANN401 - IPython's types differ by version
+        manager = self._shell.magics_manager
+        type(manager).register_alias(manager, alias_name, magic_name, magic_kind, magic_params)
+        self._mark(manager.magics[magic_kind][alias_name])
+
+    def _mark(self, alias: object) -> None:
+        """Mark *alias* if it is one that leads to our magic, over other aliases maybe."""
+        magic, steps = alias, 0
+        while isinstance(magic, MagicAlias) and steps < len(self._shell.magics_manager.magics[magic.magic_kind]):
+            magic = self._shell.magics_manager.magics[magic.magic_kind].get(magic.magic_name)
+            steps += 1
+        if isinstance(alias, MagicAlias) and magic == self._function:
+            no_var_expand(alias)

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from md_magic.notebook.magics import MdsqlMagics
     from md_magic.options import Request
-    from md_magic.sql.target import Target
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +58,7 @@ def check(magics: MdsqlMagics, source: str, variables: Mapping[str, Any]) -> tup
     line, newline, body = source[begin.end() :].partition("\n")
     try:
         request = options.parse(line, body if newline else None)
-        target = _target(magics, request, variables)
+        target = connecting.target_of_cell(magics, request, variables)
     except MdMagicError as error:
         return [_in_line(line, begin.end(), str(error))], True
     if target is None or not _is_sql(request):
@@ -77,17 +76,6 @@ def check(magics: MdsqlMagics, source: str, variables: Mapping[str, Any]) -> tup
         Found(start + mark.start, start + mark.end, scrub(mark.message, secrets), mark.names) for mark in checked.marks
     ]
     return found, checked.is_whole
-
-
-def _target(magics: MdsqlMagics, request: Request, variables: Mapping[str, Any]) -> Target | None:
-    """Return the target that a cell would run on; `None` for a connection in a variable. Nothing is opened."""
-    session = magics.session
-    connecting.read_aliases(magics)
-    if request.engine or request.config:
-        return None
-    if request.target:
-        return session.resolve(request.target, variables)
-    return session.current or session.resolve(magics.default_target)
 
 
 def _is_sql(request: Request) -> bool:

@@ -73,6 +73,17 @@ def read_aliases(magics: MdsqlMagics) -> None:
     magics.session.known.declared = {**magics.project.targets, **magics.targets}
 
 
+def target_of_cell(magics: MdsqlMagics, request: Request, variables: Mapping[str, Any]) -> Target | None:
+    """Return the target that a cell would run on; `None` for a connection in a variable. Nothing is opened."""
+    session = magics.session
+    read_aliases(magics)
+    if request.engine or request.config:
+        return None
+    if request.target:
+        return session.resolve(request.target, variables)
+    return session.current or session.resolve(magics.default_target)
+
+
 def substituted(request: Request, variables: Mapping[str, Any]) -> Request:
     """Return *request*; where its target is a `$NAME` that holds something else, such as SQL, as SQL that is `$NAME`.
 

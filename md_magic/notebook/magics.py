@@ -15,7 +15,7 @@ from md_magic.display.front_end import FrontEnd
 from md_magic.display.host import OnScreen
 from md_magic.errors import MdMagicError, OptionError, QueryInterrupted, reworded, without_tracebacks
 from md_magic.notebook import checking, commands, connecting, first_contact, history, project_settings, scope
-from md_magic.notebook.alias import Alias
+from md_magic.notebook.alias import Alias, AliasMagics
 from md_magic.notebook.cell import Cell
 from md_magic.notebook.error_display import ErrorDisplay
 from md_magic.notebook.ipython_hooks import IPythonHooks
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from md_magic.auth.secret import Secret
     from md_magic.catalog.snapshot import Snapshot
+    from md_magic.options import Request
     from md_magic.session.session import Session
 
 _SCHEMES = ("md:", "duckdb:///:memory:", "duckdb:///", "sqlite:///", "postgresql+psycopg://")
@@ -91,6 +92,7 @@ class MdsqlMagics(Magics):
     def __init__(self, shell: InteractiveShell) -> None:
         """Make the magics of *shell*; its session is made by the first cell."""
         self._other_name = Alias(shell, self.mdsql)  # type: ignore[misc] # IPython's decorator is typed wrongly
+        self._aliases = AliasMagics(shell, self.mdsql)  # type: ignore[misc]
         super().__init__(shell)
         self._session: Session | None = None
         self.project = projects.NONE
@@ -117,7 +119,7 @@ class MdsqlMagics(Magics):
             columns=self._columns,
             magic_names=lambda: self.names,
         )
-        self.terminal = Terminal(shell, lambda: self.names)
+        self.terminal = Terminal(shell, lambda: self.names, self._dialect_for)
         self.errors = ErrorDisplay(shell)
 
     @property
@@ -171,6 +173,13 @@ class MdsqlMagics(Magics):
         """Return the name of the target that a cell without one runs on; it holds no secret."""
         current = self._session.current if self._session is not None else None
         return current.name if current is not None else mask_uris(str(self.default_target))
+
+    def _dialect_for(self, request: Request) -> str:
+        """Return the dialect of the target that a cell would run on. Raises `TargetError`."""
+        if self._session is None and request.target is None:  # without 600 ms of imports
+            return str(self.default_target).partition(":")[0].partition("+")[0]
+        target = connecting.target_of_cell(self, request, self.shell.user_ns)
+        return target.dialect if target is not None else "duckdb"
 
     @property
     def kind_of_target(self) -> str:
@@ -283,6 +292,7 @@ class MdsqlMagics(Magics):
         for problem in (*self.project.problems, *project_settings.take(self, self.project)):
             self._say(problem)
         self._is_loaded = True
+        self._aliases.install()
         try:
             self._other_name.take(self.alias)
         except OptionError as error:
@@ -292,6 +302,7 @@ class MdsqlMagics(Magics):
     def end(self) -> None:
         """Give the alias back."""
         self._is_loaded = False
+        self._aliases.remove()
         self._other_name.release()
 
     @observe("max_rows_displayed")

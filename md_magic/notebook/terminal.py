@@ -6,10 +6,11 @@ Spyder and the code console of JupyterLab.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from md_magic import options
-from md_magic.errors import OptionError
+from md_magic.errors import MdMagicError, OptionError
 from md_magic.notebook import names
 
 if TYPE_CHECKING:
@@ -19,14 +20,25 @@ if TYPE_CHECKING:
     from prompt_toolkit.document import Document
     from prompt_toolkit.formatted_text import StyleAndTextTuples
 
+    from md_magic.options import Request
+
 
 class Terminal:
     """Hooks for typing into one shell. Those for colours are where it has a terminal of its own."""
 
-    def __init__(self, shell: InteractiveShell, magic_names: Callable[[], tuple[str, ...]]) -> None:
-        """Make the hooks of *shell*, whose magic has the names that *magic_names* returns; `install` adds them."""
+    def __init__(
+        self,
+        shell: InteractiveShell,
+        magic_names: Callable[[], tuple[str, ...]],
+        dialect: Callable[[Request], str],
+    ) -> None:
+        """Make the hooks of *shell*, whose magic has the names that *magic_names* returns; `install` adds them.
+
+        *dialect* returns that of the target that a cell would run on.
+        """
         self._shell = shell
         self._names = magic_names
+        self._dialect = dialect
         self._asks_without_line_feed = False
         self._lexer = _Lexer(magic_names, lambda: self._lexers)
         self._before: Callable[[str], tuple[str, int | None]] = shell.input_transformer_manager.check_complete
@@ -86,7 +98,20 @@ class Terminal:
             return _has_file(line)
         if self._asks_without_line_feed and not body.rpartition("\n")[2].strip():
             return True
-        return _is_finished(line, body)
+        return self._is_finished(line, body)
+
+    def _is_finished(self, line: str, body: str) -> bool:
+        """Return whether the SQL of *line* and *body* ends with the end of a statement, as its database reads it."""
+        if ";" not in body:
+            return False
+        from md_magic.sql import syntax  # not loaded before the first `;`
+
+        sql, dialect = body, "duckdb"
+        with contextlib.suppress(MdMagicError):  # of an option or a target: the cell's error, when it runs
+            request = options.parse(line, body)
+            sql = request.sql
+            dialect = self._dialect(request)
+        return syntax.of(dialect).is_finished(sql)
 
     # ---- colours ----------------------------------------------------------------------------------------------------
 
@@ -117,20 +142,6 @@ def _has_file(line: str) -> bool:
         return options.parse(line).file is not None
     except OptionError:
         return False
-
-
-def _is_finished(line: str, body: str) -> bool:
-    """Return whether the SQL of *line* and *body* ends with a `;` that is in no string and no comment."""
-    if ";" not in body:
-        return False
-    from md_magic.sql import tokens  # not loaded before the first `;`
-
-    try:
-        sql = options.parse(line, body).sql
-    except OptionError:  # it is the cell's error, when it runs
-        sql = body
-    read, still_open = tokens.tokens(f"{sql}\n")
-    return still_open is None and bool(read) and read[-1].text == ";"
 
 
 class _Lexer:

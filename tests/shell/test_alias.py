@@ -126,3 +126,28 @@ def test_a_configuration_file_that_names_a_taken_one_says_so(ip, capsys):
         " %%mdsql works in any case.\n"
     )
     ip.run_cell("%%mdsql\nSELECT 1").raise_error()
+
+
+@pytest.mark.parametrize("made", ["%alias_magic {0} mdsql", "%alias_magic {0}_ mdsql\n%alias_magic {0} {0}_"])
+def test_values_are_bound_under_a_name_of_alias_magic(shell, made):
+    """IPython pastes the value of `$name` into the line of a magic, unless that forbids it."""
+    shell.variables["word"] = "1; CREATE TABLE hacked(a INT); SELECT 2"
+    shell.variables["place"] = "postgresql://u:hidden@127.0.0.1:1/db"
+    shell.cell(made.format("q"))
+    assert shell.cell("%q SELECT $word AS a").value.a.tolist() == [shell.variables["word"]]
+    assert shell.cell("%q SELECT '{word}' AS a").value.a.tolist() == ["{word}"]
+    assert shell.cell("%%q --param 'n=len(word)'\nSELECT :n AS n, $word AS a").value.n.tolist() == [39]
+    assert "hacked" not in shell.cell("%mdsql SHOW TABLES").value.name.tolist()
+    message = str(shell.cell("%q $place SELECT 1", error=True).error)
+    assert "127.0.0.1" not in message.partition("\n")[0]
+    shell.cell("%reload_ext md_magic")
+    assert shell.cell("%q SELECT $word AS a").value.a.tolist() == [shell.variables["word"]]
+
+
+def test_other_aliases_are_ipython_s(shell):
+    shell.variables["word"] = "41 + 1"
+    shell.cell("%alias_magic t timeit")
+    shell.cell("%alias_magic --line e mdsql -p '--as dict'")
+    assert shell.cell("%e SELECT 42 AS x").value == {"x": [42]}
+    shell.cell("%unload_ext md_magic")
+    assert "register_alias" not in vars(shell.ip.magics_manager)

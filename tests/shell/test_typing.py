@@ -113,3 +113,36 @@ def test_what_others_put_in_its_place_stays(ip):
     manager.check_complete = functools.partial(ours)  # somebody wraps it
     ip.run_line_magic("unload_ext", "md_magic")
     assert ip.check_complete("%%mdsql\nSELECT 1;")[0] == "invalid"
+
+
+@pytest.mark.parametrize(
+    ("target", "body", "whole"),
+    [
+        ("sqlite://", "CREATE TRIGGER tr AFTER INSERT ON t BEGIN\nINSERT INTO log VALUES (new.a);", False),
+        ("sqlite://", "CREATE TRIGGER tr AFTER INSERT ON t BEGIN\nINSERT INTO log VALUES (new.a);\nEND;", True),
+        ("sqlite://", "SELECT 1; -- done", True),
+        ("sqlite://", "SELECT 'no;", False),
+        ("postgresql://h/db", "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC\n  SELECT 1;", False),
+        ("postgresql://h/db", "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC\n  SELECT 1;\nEND;", True),
+        ("postgresql://h/db", "DO $$ BEGIN\n  PERFORM 1;", False),
+        ("mysql+pymysql://h/db", "SELECT 1 # no;", False),
+        ("mysql+pymysql://h/db", "SELECT 1; # done", True),
+        ("mysql+pymysql://h/db", "DELIMITER //\nCREATE PROCEDURE p() BEGIN SELECT 1; END;", False),
+        ("mysql+pymysql://h/db", "DELIMITER //\nCREATE PROCEDURE p() BEGIN SELECT 1; END //", True),
+        ("nowhere:", "SELECT 1;", True),
+        ("$missing", "SELECT 1;", True),
+    ],
+)
+def test_a_statement_ends_where_its_database_ends_it(enter, target, body, whole):
+    assert enter(f"%%mdsql {target}\n{body}") is whole
+
+
+def test_the_current_target_says_where_a_statement_ends(shell, enter):
+    trigger = "CREATE TRIGGER tr AFTER INSERT ON t BEGIN\nINSERT INTO t VALUES (1);"
+    shell.cell("%mdsql @other --alias nothing", error=True)
+    assert enter(f"%%mdsql\n{trigger}")
+    shell.cell("%mdsql sqlite://")
+    assert not enter(f"%%mdsql\n{trigger}")
+    assert enter(f"%%mdsql\n{trigger}\nEND;")
+    shell.cell("%%mdsql duckdb:///:memory: --alias here\nSELECT 1")
+    assert enter(f"%%mdsql\n{trigger}")

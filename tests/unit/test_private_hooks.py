@@ -182,6 +182,13 @@ def check_complete() -> bool:
     return asked and through and manager.check_complete("%%x\na\n\n") == ("complete", None)
 
 
+def register_alias() -> bool:
+    from IPython.core.magics.basic import BasicMagics
+
+    source = inspect.getsource(BasicMagics.alias_magic)
+    return "magics_manager.register_alias(" in source or ".register_alias(" in source
+
+
 def magic_lexers() -> bool:
     from IPython.terminal.ptutils import IPythonPTLexer
     from prompt_toolkit import Application
@@ -468,6 +475,7 @@ HOOKS = [
     Hook("ipython", "InteractiveShell.magics_manager.registry", "unloading", "magics_manager.registry", magics_registry),
     Hook("ipython", "InteractiveShell.configurables and user_ns_hidden", "unloading, and completing variables", "user_ns_hidden", shell_lists),
     Hook("ipython", "InteractiveShell.input_transformers_cleanup", "a %%mdsql cell without a body", "input_transformers_cleanup", cleanup_transforms),
+    Hook("ipython", "MagicsManager.register_alias", "binding values under a name of %alias_magic", "register_alias", register_alias),
     Hook("ipython", "TransformerManager.check_complete", "typing a cell in a terminal", "check_complete", check_complete),
     Hook("ipython", "terminal.ptutils.IPythonPTLexer.magic_lexers", "SQL colours in a terminal", "magic_lexers", magic_lexers),
     Hook("ipython", "InteractiveShell.run_cell_magic and run_line_magic", "finding the function that calls the magic", "run_cell_magic", runners),

@@ -94,6 +94,10 @@ class Syntax(ABC):
         """Split *sql* into statements and find their parameters; *parse* is the connection's parser, if it has one."""
 
     @abstractmethod
+    def is_finished(self, sql: str) -> bool:
+        """Whether *sql* ends where a statement ends, with its `;`: what is typed below it belongs to another."""
+
+    @abstractmethod
     def tokens(self, text: str) -> list[Token]:
         """Return the tokens of *text*, without comments."""
 

@@ -51,6 +51,11 @@ class DuckDBSyntax(Syntax):
         """Split *sql* as *parse*, a connection's `extract_statements`, reads it. Raises what DuckDB raises."""
         return split.statements(sql, parse or parser.extract)
 
+    def is_finished(self, sql: str) -> bool:
+        """Whether *sql* ends with a `;` that is in no string and no comment."""
+        read, still_open = tokens(f"{sql}\n")
+        return still_open is None and bool(read) and read[-1].text == ";"
+
     def tokens(self, text: str) -> list[Token]:
         """Return the tokens of *text*, as DuckDB's tokenizer reads them."""
         return tokens(text)[0]

@@ -84,6 +84,13 @@ class GenericSyntax(Syntax):
                 line=line,
             )
 
+    def is_finished(self, sql: str) -> bool:
+        """Whether a statement below *sql* would be another: within BEGIN and END, a `;` ends none."""
+        try:
+            return len(self.split(f"{sql}\nSELECT 1")) > len(self.split(sql))
+        except StatementError:  # a string that goes on
+            return False
+
     def tokens(self, text: str) -> list[Token]:
         """Return the tokens of *text*, without comments. Raises `StatementError` for a string without its end."""
         return self._lexicon.tokens(text)
