@@ -70,11 +70,12 @@ class Live:
             return
         threading.Thread(target=self._context.run, args=(self._follow,), daemon=True, name="mdsql-progress").start()
 
-    def finish(self, status: str, *, said: str = "", only_output: bool = False) -> None:
+    def finish(self, status: str, *, said: str = "", always: bool = False, only_output: bool = False) -> None:
         """Replace the line with *status*; without a line, print *status* unless it is empty.
 
         *said* is what a quick query says of its outcome. Where nobody looks, standard output gets that: the status of
-        a slow query has a time in it, another one in every run. *only_output* says that the cell shows nothing else, so
+        a slow query has a time in it, another one in every run; standard error gets the status, in a notebook where
+        the user has *always* asked for it. *only_output* says that the cell shows nothing else, so
         that its output can be cleared.
         """
         self._finished.set()
@@ -85,7 +86,7 @@ class Live:
         elif status and status == said:
             print(status)
         elif status:
-            _print_status(status, said, self._where())
+            _print_status(status, said, self._where(), always=always)
 
     def _where(self) -> Host:
         try:
@@ -141,17 +142,18 @@ def _line(host: Host, cancel: Callable[[], object]) -> _Line | None:
     return _Text() if host == "terminal" and sys.stderr.isatty() else None
 
 
-def _print_status(status: str, said: str, host: Host) -> None:
+def _print_status(status: str, said: str, host: Host, *, always: bool = False) -> None:
     """Print the *status* of a slow query: to standard output in front of a person, else to standard error.
 
-    The outputs of a batch run's kernel are kept in a notebook, and have none. *said* is what is printed in any case.
+    The outputs of a batch run's kernel are kept in a notebook, and have none unless it is *always* asked for. *said* is
+    what is printed in any case.
     """
     if host in {"widgets", "unsure", "stdin"} or (host == "terminal" and sys.stdout.isatty()):
         print(status)
         return
     if said:
         print(said)
-    if status != said and not _in_kernel():
+    if status != said and (always or not _in_kernel()):
         print(status, file=sys.stderr)
 
 

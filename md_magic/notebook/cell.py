@@ -80,6 +80,8 @@ class Cell:
         with self.watched():
             for sql in texts:
                 self._print_line(self._outcome)
+                if self.request.every and value is not None:
+                    display(value)  # type: ignore[no-untyped-call] # of IPython's
                 value = self._answer(sql)
         if not self.request.live:
             return value
@@ -116,9 +118,8 @@ class Cell:
             if not request.quiet:
                 said = outcome.line if outcome is not None else ""
                 status = self._status(outcome, execution)
-                said = status if magics.status == "always" else said
         finally:
-            line.finish(status, said=said)
+            line.finish(status, said=said, always=magics.status == "always")
 
     def _answer(self, sql: str) -> Any:  # noqa: ANN401 - a result in any form
         """Return the result of *sql*, or what the cell's mode makes of it."""
@@ -128,6 +129,7 @@ class Cell:
         except StatementError as error:
             self.session.platform.note_failure(sql, error)
             self._tell_of_fix(error)
+            self._tell_of_engine(sql, error)
             if self.request.jinja:
                 error.add_note("\nThe lines are those of the SQL that Jinja has rendered.")
             raise
@@ -139,6 +141,12 @@ class Cell:
         if about_a_name and not magics.has_told_of_fix and host.host(magics.shell) != "batch":
             error.add_note("\n`%mdsql --fix` looks for the name that was meant.")
             magics.has_told_of_fix = True
+
+    def _tell_of_engine(self, sql: str, error: StatementError) -> None:
+        """Have the *error* of *sql* that begins with a connection of Python's, as in JupySQL, lead on to `--engine`."""
+        word = sql.split(maxsplit=1)[0] if sql.strip() else ""
+        if word.isidentifier() and _is_connection(self.variables.get(word)):
+            error.add_note(f"\n{word} is a Python variable: --engine {word} runs on what it holds.")
 
     def _signed_in(self, act: Callable[[Cell, str], T], sql: str) -> T:
         """Call *act* with *sql*; if the token is refused, sign in and call it again."""
@@ -375,6 +383,11 @@ def _no_end(path: str) -> str:
 def _at_once(path: str, flags: int) -> int:
     """Open a file whose reading does not wait: some below /proc say that they are files, and wait as a pipe does."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _is_connection(value: object) -> bool:
+    """Whether *value* looks like a DuckDB connection, a SQLAlchemy engine, or another connection of Python's."""
+    return hasattr(value, "close" if hasattr(value, "execute") else "connect")
 
 
 def _read_file(path: str) -> str:

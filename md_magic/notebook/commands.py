@@ -50,8 +50,12 @@ def _close(cell: Cell) -> None:
     connecting.read_aliases(cell.magics)
     session, word = cell.session, cell.request.argument
     target = session.resolve(word, cell.variables) if word else session.current
-    closed = session.close(target)
-    print(f"{target.name} {'closed' if closed else 'was not open'}" if target else "Nothing is open.")
+    if target is not None:
+        print(f"{target.name} {'closed' if session.close(target) else 'was not open'}")
+    elif names := [database.target.name for database in session.pool]:
+        print(f"No connection is current; open: {', '.join(names)}. --close TARGET closes one, --close-all all.")
+    else:
+        print("Nothing is open.")
 
 
 def _close_all(cell: Cell) -> None:

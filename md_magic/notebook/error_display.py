@@ -32,6 +32,8 @@ class ErrorDisplay:
         self._shell: Any = shell
         self._before: tuple[tuple[type[BaseException], ...], Callable[..., object]] | None = None
         self._handled: tuple[type[BaseException], ...] = ()
+        self._shown_by: Callable[..., object] | None = None
+        """What another extension shows tracebacks with, where we stand before it."""
 
     def install(self) -> None:
         """Handle our errors; the handler that is there keeps the others."""
@@ -44,6 +46,9 @@ class ErrorDisplay:
         if self._before is not None and self._shell.custom_exceptions is self._handled:
             self._shell.custom_exceptions, self._shell.CustomTB = self._before
         self._before = None
+        if self._shown_by is not None and vars(self._shell).get("_showtraceback") == self._show:
+            self._shell._showtraceback = self._shown_by  # noqa: SLF001 - see _stand_before
+        self._shown_by = None
 
     def _handle(
         self,
@@ -62,10 +67,24 @@ class ErrorDisplay:
             sys.last_exc = error
         lines = error._render_traceback_()
         type(shell)._showtraceback(shell, kind, error, lines)  # noqa: SLF001 - the shell's own may be rich's
+        self._stand_before()
         if shell.call_pdb and not self._is_in_cell(users) and host.host_of_person(shell) != "batch":
             shell.InteractiveTB.tb = None  # else the debugger opens in an error before
             shell.debugger(force=True)
         return lines
+
+    def _stand_before(self) -> None:
+        """Stand before what another extension shows tracebacks with: `%tb` shows our error once more, by that."""
+        other = vars(self._shell).get("_showtraceback")
+        if other is not None and other != self._show:
+            self._shown_by, self._shell._showtraceback = other, self._show  # noqa: SLF001 - rich's place too
+
+    def _show(self, kind: Any, error: Any, lines: Any, *more: Any, **options: Any) -> None:  # noqa: ANN401 - IPython's
+        """Show *lines* of ours as IPython does; leave others to the extension."""
+        if isinstance(error, _OURS):
+            type(self._shell)._showtraceback(self._shell, kind, error, lines)  # noqa: SLF001
+        elif self._shown_by is not None:
+            self._shown_by(kind, error, lines, *more, **options)
 
     def _is_in_cell(self, traceback: TracebackType | None) -> bool:
         """Whether *traceback* ends in the code of a cell itself, where there is nothing to look at with a debugger."""

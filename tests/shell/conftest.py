@@ -18,6 +18,8 @@ class Ran:
     printed: str
     displayed: list = field(default_factory=list)
     error: BaseException | None = None
+    errors: str = ""
+    """What it printed on standard error."""
 
     @property
     def message(self):
@@ -39,7 +41,7 @@ class Shell:
             raise failed
         assert failed is not None or not error, f"no error from: {source}"
         printed = captured.stdout
-        return Ran(result.result, printed, captured.outputs, failed)
+        return Ran(result.result, printed, captured.outputs, failed, captured.stderr)
 
     def sql(self, sql, line="", *, error=False):
         return self.cell(f"%%mdsql {line}\n{sql}", error=error)

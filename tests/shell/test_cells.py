@@ -152,6 +152,14 @@ def test_an_error_does_not_abort_what_follows(shell):
     assert shell.sql("from t").value.i.tolist() == [1]
 
 
+@pytest.mark.parametrize("line", ["", "--as arrow", "--as dict"])
+def test_all_displays_the_results_of_a_file_and_of_the_cell(shell, tmp_path, line):
+    (tmp_path / "two.sql").write_text("SELECT 1 AS first; SELECT 2 AS second")
+    ran = shell.sql("CREATE TABLE t(i INT); SELECT 3 AS third", f"--all --file {tmp_path}/two.sql {line}")
+    texts = [output.data["text/plain"] for output in ran.displayed]
+    assert ["first" in texts[0], "second" in texts[1], "third" in str(ran.value), len(texts)] == [True, True, True, 2]
+
+
 def test_every_statement_commits_by_itself(shell):
     shell.sql("create table t(i int); insert into t values (1)", "duckdb:///a.duckdb")
     shell.cell("%mdsql --close-all")
@@ -788,3 +796,15 @@ def test_the_largest_number_is_exact_as_a_python_integer(shell):
     assert shell.sql("SELECT 340282366920938463463374607431768211455::UHUGEINT AS a", "--as dict").value == {
         "a": [2**128 - 1]
     }
+
+
+@pytest.mark.parametrize("target", ["duckdb:///:memory:", "sqlite://"])
+@pytest.mark.parametrize("made", ["duckdb.connect()", "sqlalchemy.create_engine('sqlite://')"])
+def test_a_connection_in_place_of_sql_leads_on_to_engine(shell, target, made):
+    """`%sql conn` is how JupySQL is told where to run."""
+    shell.cell(f"import duckdb, sqlalchemy\nconn = {made}\n%mdsql {target}")
+    for cell in ("%mdsql conn", "%%mdsql conn\nSELECT 1", "%mdsql conn --alias duckdb"):
+        error = shell.cell(cell, error=True).error
+        assert "conn is a Python variable: --engine conn runs on what it holds." in "".join(error._render_traceback_())
+    shell.cell("conn = 3")
+    assert "--engine" not in "".join(shell.cell("%mdsql conn", error=True).error._render_traceback_())

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from md_magic.display import host
+from md_magic.display import host, progress
 
 
 @pytest.fixture
@@ -100,15 +100,22 @@ def test_a_script_has_nothing_on_standard_output_that_another_run_has_not(tmp_pa
 
 
 @pytest.mark.parametrize("where", ["stdin", "batch"])
-def test_always_shows_rows_and_time_of_every_cell(shell, monkeypatch, where):
+@pytest.mark.parametrize("in_kernel", [True, False])
+def test_always_shows_rows_and_time_of_every_cell(shell, monkeypatch, where, in_kernel):
+    """Where nobody looks, on standard error: standard output is the same in every run."""
     monkeypatch.setattr(host, "host", lambda _: where)
+    monkeypatch.setattr(progress, "_in_kernel", lambda: in_kernel)
     shell.cell("%config MdsqlMagics.status = 'always'")
     for sql, line, said in (
         ("SELECT 1 AS a FROM range(3)", "", "3 rows × 1 column"),
         ("SELECT 1 AS a FROM range(3)", "-o kept", "3 rows × 1 column"),
         ("CREATE TABLE t AS SELECT 1 AS a", "", "1 row inserted"),
     ):
-        printed = said_by(shell.sql(sql, line))
+        ran, stays = shell.sql(sql, line), "1 row inserted\n" if "CREATE" in sql else ""
+        printed = said_by(ran)
+        if where == "batch":
+            assert printed == stays
+            printed = ran.errors
         assert re.fullmatch(re.escape(said) + r" · [\d.]+ (µs|ms|s) · duckdb:///:memory:\n", printed), printed
     assert said_by(shell.sql("FROM t", "--quiet")) == ""
 

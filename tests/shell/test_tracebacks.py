@@ -51,6 +51,26 @@ def test_rich_draws_no_traceback_through_ours(rich, capsys):
     assert (out.strip(), err) == (MESSAGE, "")
 
 
+def test_tb_shows_our_message_beside_rich(rich, capsys):
+    shown(rich, BROKEN, capsys)
+    for _ in range(2):
+        out, err = shown(rich, "%tb", capsys)
+        assert (out.strip(), err) == (MESSAGE, "")
+    shown(rich, FUNCTION, capsys)
+    assert shown(rich, "%tb", capsys).out.strip() == MESSAGE
+    out, err = shown(rich, "1 / 0", capsys)
+    again = "".join(shown(rich, "%tb", capsys))
+    assert "ZeroDivisionError" in again
+    assert ("╭" in again) is ("╭" in out + err)
+
+
+def test_what_rich_has_taken_is_given_back(rich):
+    theirs = vars(rich)["_showtraceback"]
+    rich.run_cell(BROKEN)
+    rich.run_line_magic("unload_ext", "md_magic")
+    assert vars(rich)["_showtraceback"] is theirs
+
+
 def test_rich_keeps_the_errors_of_others(rich, capsys):
     out, err = shown(rich, "1 / 0", capsys)
     assert "Traceback" in out + err

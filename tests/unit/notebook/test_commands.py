@@ -27,6 +27,17 @@ def test_the_catalogue_is_asked_on_the_target_of_the_line(do, host):
     assert host.session.current.name == "sqlite://"
 
 
+def test_closing_says_what_is_open_where_nothing_is_current(do, host, capsys):
+    host.cell("duckdb:///:memory: SELECT 1").run()
+    host.cell("sqlite:// SELECT 1").run()
+    do("--close")
+    do("--close")
+    assert capsys.readouterr().out.splitlines() == [
+        "sqlite:// closed",
+        "No connection is current; open: duckdb:///:memory:. --close TARGET closes one, --close-all all.",
+    ]
+
+
 def test_closing_says_what_was_closed(do, host, capsys):
     do("--close")
     host.targets = {"here": "duckdb:///:memory:"}
