@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -121,3 +123,25 @@ def test_closing_ends_the_thread(reads):
     assert reads.worker.is_closed
     reads.worker.wake(hurry=True)
     assert not reads.worker._thread.is_alive()
+
+
+ENDS = """
+import time
+from md_magic.catalog.worker import Worker
+import duckdb
+connection = duckdb.connect()
+def read():
+    try:
+        connection.execute("SELECT count(*) FROM range(100_000_000_000)").fetchall()
+    except duckdb.InterruptException:
+        print("stopped")
+worker = Worker(read, connection.interrupt)
+worker.wake(hurry=True)
+time.sleep(0.3)
+"""
+
+
+def test_a_process_that_ends_stops_a_read_first():
+    """A daemon thread that is within DuckDB by then aborts the process."""
+    ran = subprocess.run([sys.executable, "-c", ENDS], capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "stopped\n", "")
