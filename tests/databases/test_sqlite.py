@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import duckdb
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -48,6 +49,37 @@ def test_an_expression_and_what_is_not_declared_have_the_type_of_their_values(sh
     assert arrow(shell, "SELECT i + 1, upper(t), count(*), NULL FROM kinds") == ["int64", "string", "int64", "null"]
     shell.sql("CREATE TABLE loose (a, i INTEGER); INSERT INTO loose VALUES (1.5, 'text')")
     assert arrow(shell, "SELECT a, i FROM loose") == ["double", "string"]
+
+
+@pytest.mark.parametrize("form", ["--as arrow", "--as polars", "--as reader", "--grid"])
+def test_bytes_among_other_values_are_written_as_duckdb_writes_them(shell, form):
+    shell.sql(
+        "CREATE TABLE s1 (v, w); INSERT INTO s1 VALUES (1, 'é'), (x'00ff5c', x'00ff'), ('x', NULL), (x'c3a9', 'a')"
+    )
+    value = shell.sql("SELECT v, w FROM s1", form).value
+    if form == "--grid":
+        assert r"\x00\xFF\x5C" in str(value)
+        return
+    table = pa.table(value.read_all() if form == "--as reader" else value)
+    texts = table["v"].to_pylist()
+    assert texts == ["1", r"\x00\xFF\x5C", "x", r"\xC3\xA9"]
+    assert table["w"].to_pylist() == ["é".encode(), b"\0\xff", None, b"a"]
+    with duckdb.connect() as con:
+        assert con.execute("SELECT $text::BLOB", {"text": texts[1]}).fetchone() == (b"\0\xff\\",)
+
+
+def test_a_column_that_is_mixed_from_the_beginning_stays_so_in_a_stream(shell):
+    numbers = "WITH RECURSIVE t(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM t WHERE i < 100001)"
+    read = shell.sql(
+        f"{numbers} SELECT CASE i WHEN 1 THEN 'x' WHEN 100001 THEN x'00' ELSE i END AS a FROM t", "--as reader"
+    )
+    assert read.value.read_all()["a"].to_pylist()[-2:] == ["100000", r"\x00"]
+
+
+def test_bytes_behind_the_texts_of_a_stream_are_an_error_that_names_the_column(shell):
+    numbers = "WITH RECURSIVE t(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM t WHERE i < 100001)"
+    sql = f"{numbers} SELECT CASE i WHEN 100001 THEN x'61' ELSE 't' || i END AS a FROM t"
+    assert "column 'a'" in shell.sql(sql, "--grid --quiet", error=True).message
 
 
 def test_the_question_leaves_nothing_and_may_be_refused(shell):

@@ -12,7 +12,7 @@ import pyarrow as pa
 from md_magic.engine.results.arrow import CONVERSIONS, array_of, arrow_text, detached, is_text
 from md_magic.engine.results.batches import Fetched, unique_names
 from md_magic.engine.results.polars import frame_over, import_polars
-from md_magic.engine.results.typed import text
+from md_magic.engine.results.typed import blob_text, text
 from md_magic.errors import FrameError
 
 if TYPE_CHECKING:
@@ -43,8 +43,9 @@ def from_cursor(
 
     Columns are typed by their values, one without values as it is *declared*. A frame has the dtypes that `.df()` gives
     the same values: integers with NULLs are `Int64`, decimals `float64`, dates and times `datetime64[us]`; what
-    has no dtype stays Python objects. An Arrow column whose values are of several types is text. A `reader` has the
-    types of its first rows, raises `FrameError` for later ones that do not fit, and keeps *result* open until its end.
+    has no dtype stays Python objects. An Arrow column whose values are of several types is text, with bytes as DuckDB
+    writes them; only text and bytes together are bytes. A `reader` has the types of its first rows, raises `FrameError`
+    for later ones that do not fit, and keeps *result* open until its end.
     *count* is called with the rows of each batch. *exact* says whether names that differ in case only are two names, as
     they are not to DuckDB.
     """
@@ -62,7 +63,7 @@ def from_cursor(
     if form == "pandas":
         columns = {name: _inferred(values, kinds.get(name)) for name, values in fetched.value.items()}
         return Fetched(pd.DataFrame(columns), more=fetched.more)
-    table = pa.table({name: _arrow_column(name, values, kinds.get(name)) for name, values in fetched.value.items()})
+    table = pa.table({name: _arrow_column(values, kinds.get(name)) for name, values in fetched.value.items()})
     return Fetched(frame_over(table) if form == "polars" else table, more=fetched.more)
 
 
@@ -99,18 +100,38 @@ def _inferred(values: list[Any], kind: pa.DataType | None) -> Any:  # noqa: ANN4
     return objects
 
 
-def _arrow_column(name: str, values: list[Any], kind: pa.DataType | None = None) -> pa.Array:
+def _arrow_column(values: list[Any], kind: pa.DataType | None) -> pa.Array:
     """Return *values* as an Arrow array of *kind*, or of the type that fits them: text where they are of several."""
+    array = _of_one_type(values, kind)
+    return _mixed(values) if array is None else array
+
+
+def _of_one_type(values: list[Any], kind: pa.DataType | None) -> pa.Array | None:
+    """Return *values* as an Arrow array of *kind*, or of the type that fits them all, if there is one."""
     try:
         return pa.array(values, type=kind)
+    except (pa.ArrowException, OverflowError):
+        return None
+
+
+def _mixed(values: list[Any]) -> pa.Array:
+    """Return *values* of several types as text. Bytes are written as DuckDB does, so that none is lost."""
+    return text([blob_text(value) if isinstance(value, bytes) else value for value in values])
+
+
+def _fitting(name: str, values: list[Any], kind: pa.DataType) -> pa.Array:
+    """Return later *values* of the stream's column *name*, which is of *kind*."""
+    try:
+        if not (is_text(kind) and any(isinstance(value, bytes) for value in values)):
+            return pa.array(values, type=kind)
+        problem = None
     except (pa.ArrowException, OverflowError) as error:
-        if kind is None:
-            return text(values)
-        message = (
-            f"The column {name!r} cannot become an Arrow column: {error}. A stream has the types of its first rows: "
-            "cast it in SQL, or ask for `--as pandas` or `--as dict`."
-        )
-        raise FrameError(message) from error
+        problem = error
+    message = (
+        f"The column {name!r} cannot become an Arrow column: by its first rows it is {kind}, and later values are not."
+        " Cast it in SQL, or ask for `--as pandas` or `--as dict`."
+    )
+    raise FrameError(message) from problem
 
 
 def _cursor_reader(
@@ -120,14 +141,20 @@ def _cursor_reader(
     portions = _portions(result, limit)
     first = columns_of_rows(next(portions, []), names, None).value
     kinds = _kinds(first, declared)
-    head = pa.record_batch({name: _arrow_column(name, values, kinds.get(name)) for name, values in first.items()})
+    columns = {name: _of_one_type(values, kinds.get(name)) for name, values in first.items()}
+    mixed = {name for name, array in columns.items() if array is None}
+    head = pa.record_batch({name: _mixed(first[name]) if name in mixed else array for name, array in columns.items()})
+    del first, columns
+
+    def array(field: pa.Field, values: list[Any]) -> pa.Array:
+        return _mixed(values) if field.name in mixed else _fitting(field.name, values, field.type)
 
     def batches() -> Iterator[pa.RecordBatch]:
         with contextlib.closing(result):
             yield head
             for rows in portions:
                 columns = columns_of_rows(rows, names, None).value
-                arrays = [_arrow_column(field.name, columns[field.name], field.type) for field in head.schema]
+                arrays = [array(field, columns[field.name]) for field in head.schema]
                 yield pa.record_batch(arrays, schema=head.schema)
 
     return pa.RecordBatchReader.from_batches(head.schema, batches())

@@ -100,7 +100,23 @@ def text(values: Sequence[Any], _null: bool = True) -> pa.Array:  # noqa: FBT001
 
 
 def _written(value: Any) -> str:  # noqa: ANN401 - any value of a driver
-    return value.decode("utf-8", "replace") if isinstance(value, (bytes, bytearray)) else str(value)
+    if not isinstance(value, (bytes, bytearray)):
+        return str(value)
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return blob_text(value)
+
+
+def blob_text(value: bytes | bytearray) -> str:
+    """Return *value* as DuckDB writes a BLOB: no two are written alike, and DuckDB reads each back."""
+    return "".join(_BLOB_TEXT[byte] for byte in value)
+
+
+_BLOB_TEXT = [
+    chr(byte) if " " <= chr(byte) <= "~" and chr(byte) not in "\\'\"" else f"\\x{byte:02X}" for byte in range(256)
+]
+"""How DuckDB writes each byte of a BLOB."""
 
 
 def cast(kind: pa.DataType, slowly: Callable[[str], int | None] | None = None) -> Parse:
