@@ -363,6 +363,21 @@ def test_its_statement_gives_what_is_seen(notebook, target):
     assert notebook.sql(g.sql, target).value.equals(g.frame())
 
 
+def test_its_statement_compares_a_variant_as_it_is_kept(notebook):
+    notebook.sql("select 1::variant as v union all select 'x'::variant", "--grid -o g")
+    g = notebook.variables["g"]
+    see(g, [0], sort=[[0, True]], filters=[[0, "= 1 or = x"]])
+    assert notebook.sql(f"SELECT v::VARCHAR AS v FROM ({g.sql})").value["v"].tolist() == ["x", "1"]
+
+
+@pytest.mark.parametrize("value", ["[1,2]", "[]", "{'a': 1}", "b'x'", "__import__('numpy').int64(5)"])
+def test_a_value_of_its_statement_has_its_type(notebook, value):
+    notebook.sql("select :a as x, typeof(:a) as t", f'--grid -o g --param "a={value}"')
+    g = notebook.variables["g"]
+    see(g, [0, 1], sort=[[0, True]])
+    assert notebook.sql(g.sql, "--as arrow").value == g.arrow()
+
+
 def test_each_grid_of_a_cell_has_its_statement(notebook):
     ran = notebook.sql("select 1 as a; select 2 as b", "--grid --all -o g")
     assert ran.value is None

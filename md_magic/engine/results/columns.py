@@ -61,6 +61,9 @@ class Column:
     kind: str
     """DuckDB's type, as `DESCRIBE` spells it."""
 
+    converted: bool = False
+    """Whether the values were made from those of another type that another database has."""
+
     @property
     def number(self) -> bool:
         """Whether its values are numbers, which are compared as such and stand at the right."""
@@ -78,8 +81,15 @@ class Column:
         return _NO_ARROW.search(kind) is not None or (_ENUM.search(kind) is not None and _MANY.search(kind) is not None)
 
 
+CONVERTED = {b"md_magic": b"converted"}
+"""What a field of Arrow says of a column whose values were made from those of another type."""
+
+
 def columns_of(schema: pa.Schema) -> list[Column]:
     """Return the columns of another database's rows, with the types that DuckDB has for them."""
     with duckdb.connect(":memory:") as own:
         relation = own.from_arrow(schema.empty_table())
-        return [Column(name, str(kind)) for name, kind in zip(schema.names, relation.types, strict=True)]
+        return [
+            Column(field.name, str(kind), (field.metadata or {}).items() >= CONVERTED.items())
+            for field, kind in zip(schema, relation.types, strict=True)
+        ]

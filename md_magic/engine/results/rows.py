@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from md_magic.engine.results.arrow import CONVERSIONS, array_of, arrow_text, detached, is_text
 from md_magic.engine.results.batches import Fetched, unique_names
+from md_magic.engine.results.columns import CONVERTED
 from md_magic.engine.results.polars import frame_over, import_polars
 from md_magic.engine.results.typed import blob_text, text
 from md_magic.errors import FrameError
@@ -143,8 +144,13 @@ def _cursor_reader(
     kinds = _kinds(first, declared)
     columns = {name: _of_one_type(values, kinds.get(name)) for name, values in first.items()}
     mixed = {name for name, array in columns.items() if array is None}
-    head = pa.record_batch({name: _mixed(first[name]) if name in mixed else array for name, array in columns.items()})
-    del first, columns
+    arrays = [_mixed(first[name]) if array is None else array for name, array in columns.items()]
+    fields = [
+        pa.field(name, array.type, metadata=CONVERTED if name in mixed else None)
+        for name, array in zip(columns, arrays, strict=True)
+    ]
+    head = pa.record_batch(arrays, schema=pa.schema(fields))
+    del first, columns, arrays
 
     def array(field: pa.Field, values: list[Any]) -> pa.Array:
         return _mixed(values) if field.name in mixed else _fitting(field.name, values, field.type)

@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 
 from md_magic.engine.results.arrow import array_of, arrow_text
 from md_magic.engine.results.batches import Fetched, unique_names
+from md_magic.engine.results.columns import CONVERTED
 from md_magic.engine.results.polars import frame_over, import_polars
 
 if TYPE_CHECKING:
@@ -72,6 +73,9 @@ class ColumnType:
 
     write: Callable[[pa.Array], pa.Array] | None = None
     """Turns parsed values into texts again, as the database writes them, where `_as_text` would not."""
+
+    converted: bool = False
+    """Whether the database has another type, from whose values these are made."""
 
 
 # ---- parsing ---------------------------------------------------------------------------------------------------------
@@ -271,9 +275,14 @@ def stream(
 
     *exact* says whether names that differ in case only are two names, as they are not to DuckDB.
     """
-    kinds = [kind if kind.certain else replace(kind, type=pa.string(), parse=text) for kind in types]
+    kinds = [kind if kind.certain else replace(kind, type=pa.string(), parse=text, converted=True) for kind in types]
     names = unique_names([kind.name for kind in kinds], exact=exact)
-    schema = pa.schema([pa.field(name, kind.type) for name, kind in zip(names, kinds, strict=True)])
+    schema = pa.schema(
+        [
+            pa.field(name, kind.type, metadata=CONVERTED if kind.converted else None)
+            for name, kind in zip(names, kinds, strict=True)
+        ]
+    )
 
     def batches() -> Iterator[pa.RecordBatch]:
         for rows in portions:

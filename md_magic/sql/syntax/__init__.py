@@ -1,7 +1,8 @@
 """How the SQL of one kind of database is read and written as text, without a connection.
 
-`Syntax` is the interface; `DuckDBSyntax` asks DuckDB's parser, `GenericSyntax` sqlglot and SQLAlchemy. A database's
-`backend.syntax` is one of them, and nothing else asks for a dialect's name to read or write SQL.
+`Syntax` is the interface; `DuckDBSyntax` asks DuckDB's parser, `GenericSyntax` and its subclasses sqlglot and
+SQLAlchemy. A database's `backend.syntax` is one of them, and nothing else asks for a dialect's name to read or write
+SQL.
 """
 
 from __future__ import annotations
@@ -33,4 +34,28 @@ def _generic(dialect: str) -> Syntax:
     return GenericSyntax(dialect)
 
 
-_BY_DIALECT: dict[str, Callable[[str], Syntax]] = {"duckdb": _duckdb}
+def _postgresql(dialect: str) -> Syntax:
+    from md_magic.sql.syntax.postgresql import PostgreSQLSyntax  # see `_generic`
+
+    return PostgreSQLSyntax(dialect)
+
+
+def _sqlite(dialect: str) -> Syntax:
+    from md_magic.sql.syntax.sqlite import SQLiteSyntax  # see `_generic`
+
+    return SQLiteSyntax(dialect)
+
+
+def _mysql(dialect: str) -> Syntax:
+    from md_magic.sql.syntax.mysql import MySQLSyntax  # see `_generic`
+
+    return MySQLSyntax(dialect)
+
+
+_BY_DIALECT: dict[str, Callable[[str], Syntax]] = {
+    "duckdb": _duckdb,
+    "mariadb": _mysql,
+    "mysql": _mysql,
+    "postgresql": _postgresql,
+    "sqlite": _sqlite,
+}

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from md_magic.errors import StatementError
-from md_magic.sql import inline, parser, references, split
+from md_magic.sql import inline, parser, references, split, values
 from md_magic.sql.syntax.base import Syntax
 from md_magic.sql.tokens import tokens
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from decimal import Decimal
 
     from md_magic.sql.inline import InsertionPoint
     from md_magic.sql.statement import Statement
-    from md_magic.sql.syntax.base import Parse
+    from md_magic.sql.syntax.base import KeptColumn, Parse
     from md_magic.sql.tokens import Token
 
 _TAKES_NO_CTE = frozenset({"PREPARE", "SET", "VARIABLE_SET", "SET_VARIABLE", "CREATE", "COPY", "CALL", "EXPLAIN"})
@@ -33,19 +34,33 @@ class DuckDBSyntax(Syntax):
     """DuckDB's SQL, of a file, in memory or at MotherDuck."""
 
     dialect = "duckdb"
+    names_are_sure = True
     as_before = ("row_number() OVER ()",)
 
-    def ordered(self, column: str, *, down: bool) -> str:
-        """Return the part of an ORDER BY that sorts by *column*, a name in quotes, with NULLs last."""
-        return f"{column} {'DESC' if down else 'ASC'} NULLS LAST"
+    def bound_literal(self, value: Any) -> str:  # noqa: ANN401 - see base
+        """Return *value* as SQL of the type that DuckDB gives it as a parameter: its own text, cast, where need be."""
+        return values.literal(value)
 
-    def contains(self, column: str, text: str) -> str:
-        """Return the condition that *column*, a name in quotes, contains *text* in any case."""
-        return f"contains(lower({column}::VARCHAR), lower({self.quoting.literal(text)}))"
+    def operand(self, column: KeptColumn) -> str:
+        """Return *column* so that it is sorted and compared as it is kept: as text, where it cannot be kept."""
+        return self.text(column) if column.kind in {"TYPE", "VARIANT"} else column.quoted
 
-    def typed(self, literal: str, kind: str) -> str:
-        """Return the *literal* of a text so that it is compared as DuckDB's type *kind*."""
-        return literal if kind == "VARCHAR" else f"CAST({literal} AS {kind})"
+    def text(self, column: KeptColumn) -> str:
+        """Return the text of the values of *column*."""
+        return f"{column.quoted}::VARCHAR"
+
+    def ordered(self, column: KeptColumn, *, down: bool) -> str:
+        """Return the part of an ORDER BY that sorts by *column*, with NULLs last."""
+        return f"{self.operand(column)} {'DESC' if down else 'ASC'} NULLS LAST"
+
+    def contains(self, column: KeptColumn, text: str) -> str:
+        """Return the condition that *column* contains *text* in any case."""
+        return f"contains(lower({self.text(column)}), lower({self.quoting.literal(text)}))"
+
+    def comparand(self, column: KeptColumn, value: str | float | Decimal, kind: str) -> str:  # noqa: ARG002 - see base
+        """Return *value*, compared as *kind*."""
+        literal = self.quoting.literal(value)
+        return literal if kind in {"", "VARCHAR"} else f"CAST({literal} AS {kind})"
 
     def split(self, sql: str, parse: Parse | None = None) -> list[Statement]:
         """Split *sql* as *parse*, a connection's `extract_statements`, reads it. Raises what DuckDB raises."""

@@ -60,7 +60,7 @@ def _decimal(name: str, field: Any) -> ColumnType:  # noqa: ANN401 - see above
     scale = int(field.scale)
     digits = int(field.length) - (scale > 0) - (not field.flags & _UNSIGNED)
     if not 0 < digits <= _MOST_DIGITS or scale > digits:
-        return ColumnType(name, pa.float64(), typed.cast(pa.float64()), for_dict=Decimal)
+        return ColumnType(name, pa.float64(), typed.cast(pa.float64()), for_dict=Decimal, converted=True)
     return ColumnType(name, pa.decimal128(digits, scale), typed.cast(pa.decimal128(digits, scale)), for_dict=Decimal)
 
 

@@ -41,6 +41,9 @@ _NATIVE: dict[int, pa.DataType] = {
 _TEXT = frozenset({18, 19, 25, 1042, 1043})
 """char, name, text, character(n), varchar(n)."""
 
+_PLAIN_TEXT = frozenset({19, 25, 1043})
+"""name, text, varchar(n): no blanks are added to a value, and it has a collation."""
+
 AS_DRIVER = frozenset(_NATIVE) | _TEXT
 """The types that a driver is to make Python values of; it hands over all others as text."""
 
@@ -98,12 +101,14 @@ def column(name: str, oid: int, precision: int | None, scale: int | None, *, zon
         return ColumnType(name, kinds[oid], typed.cast(kinds[oid], _days if oid == _DATE else _microseconds))
     if oid in _NATIVE:
         return ColumnType(name, _NATIVE[oid], typed.native(_NATIVE[oid]))
-    return _OTHERS.get(oid, partial(ColumnType, type=pa.string(), parse=typed.text))(name)
+    if oid in _PLAIN_TEXT:
+        return ColumnType(name, pa.string(), typed.text)
+    return _OTHERS.get(oid, partial(ColumnType, type=pa.string(), parse=typed.text, converted=True))(name)
 
 
 def _numeric(name: str, precision: int | None, scale: int | None) -> ColumnType:
     if precision is None or not 0 < precision <= _MOST_DIGITS or not 0 <= (scale or 0) <= precision:
-        return ColumnType(name, pa.float64(), typed.cast(pa.float64()), for_dict=Decimal)
+        return ColumnType(name, pa.float64(), typed.cast(pa.float64()), for_dict=Decimal, converted=True)
     kind = pa.decimal128(precision, scale or 0)
     return ColumnType(name, kind, typed.cast(kind), for_dict=Decimal)
 
@@ -281,9 +286,9 @@ def _literal(value: Any) -> Iterator[str]:  # noqa: ANN401 - a list, or an eleme
 
 
 _OTHERS: dict[int, Callable[[str], ColumnType]] = {
-    _JSON: partial(ColumnType, type=pa.string(), parse=typed.text, objects=json.loads),
-    _JSONB: partial(ColumnType, type=pa.string(), parse=typed.text, objects=json.loads),
-    _UUID: partial(ColumnType, type=pa.string(), parse=typed.text, objects=uuid.UUID),
+    _JSON: partial(ColumnType, type=pa.string(), parse=typed.text, converted=True, objects=json.loads),
+    _JSONB: partial(ColumnType, type=pa.string(), parse=typed.text, converted=True, objects=json.loads),
+    _UUID: partial(ColumnType, type=pa.string(), parse=typed.text, converted=True, objects=uuid.UUID),
     _TIME: partial(ColumnType, type=pa.time64("us"), parse=typed.times),
-    INTERVAL: partial(ColumnType, type=pa.duration("us"), parse=_intervals, write=_written_intervals),
+    INTERVAL: partial(ColumnType, type=pa.duration("us"), parse=_intervals, write=_written_intervals, converted=True),
 }
