@@ -46,8 +46,20 @@ def without(uri: str) -> str:
 def value_of(name: str, variables: Mapping[str, Any], *, word: str) -> str:
     """Return what the Python variable *name*, else the environment variable, holds; *word* is where it stands.
 
-    Raises `TargetError` where there is none, and for a variable that holds no text.
+    Raises `TargetError` where there is none, and for a variable that holds no text, or nothing: without it the rest of
+    a URI is another place, such as the memory in place of a file.
     """
+    value = _text(name, variables, word=word)
+    if not value.strip():
+        kind = "Python" if name in variables else "environment"
+        message = (
+            f"{word}: the {kind} variable {name!r} holds nothing. Give it the target, or the part of it that is meant."
+        )
+        raise TargetError(message)
+    return value
+
+
+def _text(name: str, variables: Mapping[str, Any], *, word: str) -> str:
     if name not in variables:
         if name in os.environ:
             return os.environ[name]
@@ -62,7 +74,8 @@ def value_of(name: str, variables: Mapping[str, Any], *, word: str) -> str:
     if isinstance(value, str | int) and not isinstance(value, bool):
         return str(value)
     hint = f" An engine is named with --engine {name}." if hasattr(value, "connect") or hasattr(value, "sql") else ""
-    message = f"{word}: the Python variable {name!r} holds a {type(value).__name__}, where text is needed.{hint}"
+    held = "None" if value is None else f"a {type(value).__name__}"
+    message = f"{word}: the Python variable {name!r} holds {held}, where text is needed.{hint}"
     raise TargetError(message)
 
 

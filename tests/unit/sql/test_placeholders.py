@@ -83,3 +83,29 @@ def test_what_cannot_be_meant_says_so_and_shows_no_value(word, variables, says):
     assert says in str(raised.value)
     assert "hidden" not in str(raised.value)
     assert raised.value.__cause__ is None
+
+
+@pytest.mark.parametrize("empty", ["", " ", "\n\t "])
+@pytest.mark.parametrize(
+    "word",
+    [
+        "duckdb:///${DBN}",
+        "sqlite:///${DBN}",
+        "md:${DBN}",
+        "duckdb:///data/${DBN}",
+        "postgresql+psycopg://me:${DBN}@h/db",
+        "sqlite:///${PLACE}${DBN}",
+        "$DBN",
+    ],
+)
+def test_a_variable_that_holds_nothing_opens_no_other_place(word, empty, monkeypatch):
+    for variables in ({"DBN": empty, "PLACE": "x.db"}, {"PLACE": "x.db"}):
+        monkeypatch.setenv("DBN", empty)
+        with pytest.raises(TargetError, match="holds nothing") as raised:
+            placeholders.read(word, variables)
+        assert "DBN" in str(raised.value)
+
+
+def test_none_is_no_target():
+    with pytest.raises(TargetError, match="holds None, where text is needed"):
+        read("duckdb:///${DBN}", DBN=None)
