@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import quote, quote_plus, unquote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
 MASK = "***"
 """What replaces a secret."""
@@ -25,8 +25,9 @@ _WORDS = frozenset({"administrator", "database", "localhost", "motherduck", "pas
 
 _NAMES = re.compile(
     r"(?i)token|passw|pwd|secret|credential|passcode|passphrase|\Apass\Z|_pass\Z"
-    r"|(api|private|encryption|master|access|account|hmac|shared|signing|storage)_?key|\Akey_?id\Z|\Akey\Z"
-    r"|connection_?string|conn_?str\Z|odbc_?connect|\Aauth(orization)?\Z|bearer|signature|\Asig\Z"
+    r"|(api|private|encryption|master|access|account|hmac|shared|signing|storage|subscription)[_-]?key"
+    r"|\Akey_?id\Z|\Akey\Z|connection_?string|conn_?str\Z|odbc_?connect|(\A|-)auth(orization)?\Z|bearer|signature"
+    r"|\Asig\Z|\A(set-)?cookie\Z"
 )
 """What names of parameters and settings look like whose value is a secret."""
 
@@ -40,11 +41,43 @@ _PAIR = re.compile(
 
 Each part is bounded, and so is the time."""
 
-_CLAUSE = re.compile(r"(?<!\w)(\w{1,64})\s{1,8}'([^']*)'")
-"""A name and its value in SQL: `SECRET 'x'`, `PASSWORD 'x'`."""
+_TEXT = r"""(?:[EeNn]|[Uu]&)?(?:'(?:[^'\\]|''|\\.)*+'|'[^']*')|\$(?P<tag>\w{0,32})\$.{0,512}?\$(?P=tag)\$"""
+"""A text in SQL: `'x'`, `E'x'`, `$$x$$`. Whether a backslash escapes is the database's affair: it does where it can."""
 
-_IDENTIFIED = re.compile(r"(?i)\b(?:IDENTIFIED BY|ADD_PARQUET_KEY\s{0,8}\(\s{0,8}'[^']*'\s{0,8},)\s{0,8}'([^']+)'")
-"""A password or key behind words that do not say so."""
+_NAMED_TEXT = r"""(?:"(?:[^"\\]|""|\\.)*+")"""
+"""A text in double quotes, as MySQL has it and DuckDB in CREATE SECRET; elsewhere it is a name."""
+
+_CLAUSE = re.compile(
+    rf"""(?s)(?<![\w-])(?P<quote>["'`]?)(?P<name>[\w-]{{1,64}})(?P=quote)(?:\s{{1,8}}|\s{{0,8}}(?:=>|[=:])\s{{0,8}})"""
+    rf"""(?P<text>{_TEXT}|{_NAMED_TEXT})"""
+)
+"""A name and its value in SQL: `SECRET 'x'`, `PASSWORD E'x'`, `'Authorization': 'x'`."""
+
+_IDENTIFIED = re.compile(
+    r"(?is)\b(?:IDENTIFIED\s{1,8}(?:(?:WITH|VIA)\s{1,8}['\"`]?\w{1,64}['\"`]?\s{1,8})?(?:BY|USING|AS)(?:\s{1,8}PASSWORD)?"
+    r"|PASSWORD\s{1,8}FOR\s[^=]{1,256}=|PASSWORD(?=\s{0,8}\()|ADD_PARQUET_KEY\s{0,8}\(\s{0,8}'[^']*'\s{0,8},)"
+    rf"\s{{0,8}}\(?\s{{0,8}}(?P<text>{_TEXT}|{_NAMED_TEXT})"
+)
+"""A password or key behind words that do not say so, or in brackets."""
+
+_ACCOUNT = re.compile(
+    r"(?i)\b(?:CREATE|ALTER)\s{1,8}(?:(?:OR|REPLACE|PERSISTENT|TEMPORARY|TEMP)\s{1,8}){0,4}(?:SECRET|USER|ROLE|LOGIN)\b"
+)
+"""The beginning of a statement in which what follows the name of a secret is one, in double quotes too."""
+
+_BARE = re.compile(
+    rf"""(?s)[(,]\s{{0,8}}(?P<quote>"?)(?P<name>\w{{1,64}})(?P=quote)(?:\s{{0,8}}\(\s{{0,8}}(?P<text>{_TEXT})"""
+    r"""|\s{1,8}(?P<bare>[\w./+-]{1,256}+)(?!\s{0,8}\())"""
+)
+"""A name and its value in CREATE SECRET, which need no quotes, and can stand in brackets: `(SECRET x`."""
+
+_CONNECTION = re.compile(
+    r"""(?s)'(?=\s{0,8}\w{1,64}\s{0,8}=)((?:[^'\\]|''|\\.)*+)'|\$(\w{0,32})\$(?=\s{0,8}\w{1,64}\s{0,8}=)(.{0,512}?)\$\2\$"""
+)
+"""A connection string, which begins with a name and `=`, as a text of any statement: `dblink('host=h password=x')`."""
+
+_BEARER = re.compile(r"(?i)'Bearer\s{1,8}([^\s']{1,4096})'")
+"""What a header of HTTP says in any statement."""
 
 _BEFORE_SQL = re.compile(r"(?:\s++|--[^\n]*+(?:\n|\Z)|/\*.{0,2000}?\*/|;)*+", re.DOTALL)
 """What may stand before a statement."""
@@ -54,7 +87,7 @@ _ANYWHERE = re.compile(r"(?i)\b(?:ATTACH|IDENTIFIED|SECRET)\b")
 
 _FIRST_WORD = re.compile(r"[A-Za-z]{1,9}")
 
-_TELLING = frozenset({"ALTER", "ATTACH", "CREATE", "GRANT", "PRAGMA", "SET"})
+_TELLING = frozenset({"ALTER", "ATTACH", "CHANGE", "CREATE", "GRANT", "PRAGMA", "SET"})
 """First words of statements that hold secrets as a matter of course."""
 
 _USERINFO = re.compile(r"(?s)(?<=//)([^\s'\"/:@?#]{0,256}):(.*)")
@@ -63,6 +96,7 @@ _USERINFO = re.compile(r"(?s)(?<=//)([^\s'\"/:@?#]{0,256}):(.*)")
 _CUT_PASSWORD = re.compile(r"(://[^\s:/@'\"`]{0,256}+:)[^\s@…]{0,256}+(?=…)")
 """A password whose end, and the `@` behind it, were cut off."""
 
+_ESCAPED = re.compile(r"(?s)\\(.)")
 _WORD = re.compile(r"\S+")
 _PARTIAL = 4
 """Characters: a shorter beginning of a password that may hold an `@` is not looked for by itself."""
@@ -71,7 +105,7 @@ _QUERY = re.compile(r"(?i)(?<=[?&;])([\w.-]+)=([^&;\s'\"]+)")
 
 
 _HINTS = (
-    *("token", "pass", "pwd", "secret", "credential", "key", "conn", "auth", "bearer", "sig", "identified"),
+    *("token", "pass", "pwd", "secret", "credential", "key", "conn", "auth", "bearer", "sig", "identified", "cookie"),
     *("@", "%"),
 )
 """Words, in small letters, of which one stands in every ASCII text that the patterns above find a secret in."""
@@ -169,8 +203,29 @@ def secrets_in_sql(sql: str, first_word: str) -> tuple[Secret, ...]:
     """Return the passwords and keys typed into *sql*, a statement that begins with *first_word*."""
     if first_word not in _TELLING or not _may_tell(sql):
         return ()
-    clauses = (Secret(value) for name, value in _CLAUSE.findall(sql) if value and is_secret_name(name))
-    return (*secrets_within(sql), *clauses, *map(Secret, _IDENTIFIED.findall(sql)))
+    in_quotes = _ACCOUNT.search(sql) is not None
+    found = [
+        match["text"]
+        for match in _CLAUSE.finditer(sql)
+        if is_secret_name(match["name"]) and (in_quotes or not match["text"].startswith('"'))
+    ]
+    found += [match["text"] for match in _IDENTIFIED.finditer(sql)]
+    if in_quotes:
+        found += [match["text"] or match["bare"] for match in _BARE.finditer(sql) if is_secret_name(match["name"])]
+    return (*secrets_within(sql), *(Secret(text) for quoted in found for text in _meant(quoted) if text))
+
+
+def _meant(quoted: str) -> set[str]:
+    """Return what a text of SQL may mean: as it is typed, without what escapes its quotes, and up to a backslash."""
+    quote = quoted[-1]
+    if quote == "$":
+        return {quoted[quoted.index("$", 1) + 1 : quoted.rindex("$", 0, -1)]}
+    if quote not in "'\"":
+        return {quoted}
+    typed = quoted[quoted.index(quote) + 1 : -1]
+    begin = typed.partition(f"\\{quote}")[0]
+    short = {begin} if len(begin) >= _PARTIAL else set()
+    return {typed, typed.replace(quote * 2, quote), _ESCAPED.sub(r"\1", typed), *short}
 
 
 def secrets_typed(line: str, sql: str) -> tuple[Secret, ...]:
@@ -187,10 +242,23 @@ def secrets_typed(line: str, sql: str) -> tuple[Secret, ...]:
 
 
 def secrets_told(text: str) -> tuple[Secret, ...]:
-    """Return the secrets in the statements of *text*, from the first that can hold one on.
+    """Return the secrets in the statements of *text*: in connection strings, and in what can hold one.
 
     Statements are told apart by semicolons alone: one within a string begins no other that matters.
     """
+    return (*_in_any_statement(text), *_in_telling_statements(text))
+
+
+def _in_any_statement(text: str) -> Iterator[Secret]:
+    if ("'" not in text and "$" not in text) or not _may_tell(text):
+        return
+    for quoted, _, dollars in _CONNECTION.findall(text):
+        yield from secrets_within(quoted.replace("''", "'") or dollars)
+    yield from map(Secret, _BEARER.findall(text))
+
+
+def _in_telling_statements(text: str) -> tuple[Secret, ...]:
+    """Return the secrets from the first statement that can hold one on."""
     start = 0
     while start < len(text):
         start = _BEFORE_SQL.match(text, start).end()  # type: ignore[union-attr] # it always matches
@@ -261,6 +329,17 @@ def scrubber(secrets: Iterable[Secret]) -> Callable[[str], str]:
         return mask_uris(text)
 
     return scrubbed
+
+
+def mask_typed(text: str, secrets: Iterable[Secret]) -> str:
+    """Return *text*, into which *secrets* were typed, with them masked: short words too, where one could stand."""
+    secrets = list(secrets)
+    if not secrets:
+        return mask_uris(text)
+    text = scrub(text, secrets)
+    for word in sorted({secret.reveal() for secret in secrets if _is_word(secret.reveal())}, key=len, reverse=True):
+        text = re.sub(rf"(?<=['\"$]){re.escape(word)}(?=['\"$])|(?<==){re.escape(word)}(?!\w)", MASK, text)
+    return text
 
 
 def _is_word(value: str) -> bool:

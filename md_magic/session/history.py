@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import pandas as pd
 
-from md_magic.auth.secret import forms, mask_uris, scrub, secrets_in_sql, secrets_typed
+from md_magic.auth.secret import forms, mask_typed, scrub, secrets_in_sql, secrets_typed
 from md_magic.auth.token import tokens_in
 from md_magic.errors import QueryTimeout
 from md_magic.wording import shortened
@@ -173,7 +173,7 @@ def _masked(sql: str) -> str:
         *secrets_in_sql(sql, match[1].upper() if match else ""),
         *secrets_typed("", sql),
     )
-    text = shortened(mask_uris(scrub(sql, typed) if typed else sql).strip(), _MOST_SQL)
+    text = shortened(mask_typed(sql, typed).strip(), _MOST_SQL)
     return text if text.isascii() else text.encode(errors="replace").decode()  # a lone surrogate is in no frame
 
 

@@ -149,3 +149,18 @@ def test_the_list_is_bounded_and_long_sql_is_cut(session, run):
     frame = kept(session)
     assert len(frame) == history._MOST_ENTRIES
     assert frame["sql"][0] == "n5"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "ALTER ROLE x PASSWORD '{}'",
+        "CREATE SECRET (TYPE s3, SECRET $${}$$)",
+        "ATTACH 'host=h password={} user=u' AS p (TYPE postgres)",
+        "FROM postgres_scan('host=h password={}', 's', 't')",
+        'CREATE USER ann IDENTIFIED BY "{}"',
+    ],
+)
+@pytest.mark.parametrize("password", ["hunter", "S3cr3tPw", "123456", "postgres"])
+def test_a_password_is_masked_even_where_it_is_a_word(sql, password):
+    assert history._masked(sql.format(password)) == sql.format("***")
