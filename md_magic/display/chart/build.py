@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import textwrap
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import altair as alt
@@ -13,6 +14,7 @@ import pandas as pd
 
 from md_magic.display.chart import colors
 from md_magic.display.chart.bundle import Chart
+from md_magic.session.chart.values import OF_OBJECTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +39,9 @@ _FEW_POINTS = 100
 _PLACE = "md_place"
 """The place of a colour in its legend."""
 
+_NOTHING = "\u200b"
+"""A character without width. A title is a part of expressions, too, where a backslash takes the next one along."""
+
 _DAY = 86_400_000_000
 """Microseconds."""
 
@@ -47,6 +52,7 @@ _SMALL = 10_000
 
 def chart(drawing: Drawing) -> Chart:
     """Return *drawing* as an `altair.Chart`, with its marks as a DataFrame in `data`."""
+    drawing = _spelled(drawing)
     made = Chart(
         _frame(drawing),
         title=alt.TitleParams(
@@ -68,6 +74,22 @@ def chart(drawing: Drawing) -> Chart:
         config["axis"] = alt.AxisConfig(grid=False)
     sized: Chart = _sized(made, drawing).configure(**config)
     return sized
+
+
+def _spelled(drawing: Drawing) -> Drawing:
+    """Return *drawing* with its titles and labels as Vega shows them as they are."""
+    channels, data = dict(drawing.channels), dict(drawing.data)
+    for channel, field in drawing.channels.items():
+        channels[channel] = replace(field, title=_whole(field.title).replace("\\", f"\\{_NOTHING}"))
+        if field.order is not None and not OF_OBJECTS.isdisjoint(field.order):
+            channels[channel] = replace(channels[channel], order=tuple(map(_whole, field.order)))
+            data[field.name] = [_whole(value) for value in data[field.name]]
+    return replace(drawing, title=_whole(drawing.title), channels=channels, data=data)
+
+
+def _whole(text: Any) -> Any:  # noqa: ANN401 - a label of any type
+    """Return *text*; what every object has under this name would stand in its place."""
+    return f"{text}{_NOTHING}" if text in OF_OBJECTS else text
 
 
 # ---- data -----------------------------------------------------------------------------------------------------------
@@ -254,7 +276,8 @@ def _ramp(field: Field, drawing: Drawing) -> alt.Scale:
 def _tips(field: Field, drawing: Drawing) -> list[alt.Tooltip]:
     """Return the tooltips of *field*: exact values, and moments as the clock shows them, wherever the browser is."""
     tips = []
-    for name, title in ((field.name, field.title), (field.end, f"{field.title}, end")):
+    shown = field.title.replace(f"\\{_NOTHING}", "\\\\")  # it is a part of an expression alone
+    for name, title in ((field.name, shown), (field.end, f"{shown}, end")):
         if not name:
             continue
         more: dict[str, Any] = {}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from md_magic.session.chart import axis as axes
 from md_magic.session.chart import words
 from md_magic.session.chart.query import MOST_COLORS, MOST_FACETS, PLANE
-from md_magic.session.chart.values import MOST_MARKS, Drawing, Field, Scale
+from md_magic.session.chart.values import MOST_MARKS, OF_OBJECTS, Drawing, Field, Scale
 from md_magic.session.profile.kinds import is_integer, shown
 from md_magic.wording import count as counted
 
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 _EXACT = 2**53
 """Whole numbers below it are exact in a browser."""
 
-_PLAIN, _PRINTABLE = r"[A-Za-z_]\w*", r"[^\"]*[^\"\s][^\"]*"
-_RESERVED = frozenset({"__proto__", "constructor", "prototype"})
+_PLAIN, _PRINTABLE = r"[A-Za-z_]\w*", r"[^\"\\]*[^\"\\\s][^\"\\]*"
 
 
 @dataclass
@@ -71,7 +70,7 @@ class Reader:
     def name_of(self, wanted: str, channel: str) -> str:
         """Return *wanted* as the name of a column that no other one has, and that a browser's objects may have."""
         plain = _PLAIN if self.plan.kind == "box" else _PRINTABLE  # a box is computed by expressions that name it
-        fits = re.fullmatch(plain, wanted) is not None and wanted.isprintable() and wanted not in _RESERVED
+        fits = re.fullmatch(plain, wanted) is not None and wanted.isprintable() and wanted not in OF_OBJECTS
         name = wanted = wanted if fits else channel
         number = 1
         while name in self.names:

@@ -32,6 +32,16 @@ MOST_MARKS = 5_000
 """Marks that a chart has at most."""
 
 
+OF_OBJECTS = frozenset(
+    {
+        *("__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__", "__proto__", "constructor"),
+        *("hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "prototype", "toLocaleString", "toString"),
+        *("valueOf",),
+    }
+)
+"""Names that every object of a browser has: Vega takes one, as a column or a text, for what stands behind it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What the line asks for."""

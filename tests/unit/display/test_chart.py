@@ -79,7 +79,26 @@ def test_as_many_marks_are_drawn_as_there_are(made, kind, role, number):
     assert drawn(made(KINDS[kind], kind=kind)).count(role) == number
 
 
-@pytest.mark.parametrize("name", ["a.b", "a[0]", "q'x", 'w""y', "c:Q", "a\\b", " b", "datum"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a.b",
+        "a[0]",
+        "q'x",
+        'w""y',
+        "c:Q",
+        "a\\b",
+        " b",
+        "datum",
+        "C:\\temp",
+        "a\\.b",
+        "a\\",
+        "constructor",
+        "toString",
+        "valueOf",
+        "hasOwnProperty",
+    ],
+)
 @pytest.mark.parametrize(
     ("kind", "role"), [("bar", "bar"), ("point", "point"), ("heatmap", "rect mark"), ("box", "box")]
 )
@@ -89,6 +108,29 @@ def test_hostile_names_are_drawn(made, name, kind, role):
         sql, kind=kind, x=name.replace('""', '"'), color=None if kind == "heatmap" else f"{name}3".replace('""', '"')
     )
     assert drawn(chart).count(role) >= 3
+
+
+@pytest.mark.parametrize("name", ["C:\\temp", "a\\b", "a\\.b", "constructor", "valueOf"])
+def test_a_bar_of_a_hostile_name_has_its_place_height_and_title(made, name):
+    chart = made(f"""SELECT 'l' || range % 3 AS "{name}", range + 1 AS z FROM range(3)""", kind="bar")
+    svg = vl_convert.vegalite_to_svg(bundle.specification_of(chart), vl_version="5.20")
+    bars = re.findall(r'aria-label="([^"]*)" role="graphics-symbol" aria-roledescription="bar" d="M[^v]*v(\d+)', svg)
+    assert [re.findall(r"(l\d|z: \d)", label)[:2] for label, _ in sorted(bars)] == [
+        [f"l{at}", f"z: {at + 1}"] for at in range(3)
+    ]
+    assert [round(int(height), -1) for _, height in sorted(bars)] == [100, 200, 300]
+    assert f">{name}</text>" in svg.replace("\u200b", "")
+    assert chart.to_dict()["encoding"]["tooltip"][0]["title"].replace("\\\\", "\\").replace("\u200b", "") == name
+
+
+@pytest.mark.parametrize("label", ["constructor", "toString", "__proto__", "hasOwnProperty"])
+@pytest.mark.parametrize("kind", ["bar", "line", "point", "heatmap", "box", "area"])
+@pytest.mark.parametrize("wish", [{}, {"color": "w"}, {"facet": "w"}], ids=str)
+def test_a_label_that_every_object_has_is_drawn(made, label, kind, wish):
+    sql = f"SELECT ['{label}', 'a'][1 + range % 2] AS v, range + 1 AS z, ['{label}', 'b'][1 + range % 2] AS w FROM range(6)"
+    if kind == "heatmap" and "color" in wish:
+        wish = {"color": "z", "y": "w"}
+    assert drawn(made(sql, kind=kind, **wish))
 
 
 def test_what_a_person_makes_of_it_shows_itself_too(made):
