@@ -105,8 +105,8 @@ def _frame(drawing: Drawing) -> pd.DataFrame:
 
 
 def _moments(values: Sequence[int | None]) -> pd.Series[Any]:
-    # Altair writes the years 1 to 9999
-    kept = [None if value is None or not _FIRST <= value <= _LAST else value for value in values]
+    # Altair writes the years 1 to 9999; a bar may begin before them or end behind, and so may a zone's clock, by hours
+    kept = [None if value is None else min(max(value, _FIRST), _LAST) for value in values]
     micros = np.array([np.datetime64("NaT") if each is None else np.datetime64(each, "us") for each in kept], "M8[us]")
     return pd.Series(micros).dt.tz_localize("UTC")
 

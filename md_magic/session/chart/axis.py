@@ -65,6 +65,11 @@ _BYTE = 250
 
 _TOO_HUGE = frozenset({"UHUGEINT", "BIGNUM"})
 
+_YEARS = ("0001-01-01", "10000-01-01")
+"""The first moment that Altair writes, and the one after the last. A comparison costs nearly nothing."""
+
+_WITH_YEARS = frozenset({"DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP WITH TIME ZONE"})
+
 _ORDERED = frozenset({"FLOAT", "DOUBLE", "DATE", "TIME"})
 """Types whose order is that of their positions, with integers, decimals and timestamps; not that of an INTERVAL."""
 
@@ -100,9 +105,17 @@ class Axis:
             return column if self.kind in _SMALL else f"{column}::{self._whole}"
         if self.steps == "real":
             return finite(real(column, self.kind))
-        if self.kind == "DATE":
-            return f"epoch_us(TRY_CAST({column} AS TIMESTAMP))"  # of infinity and of what is too far away, NULL
-        return f"epoch_us({column}{'::TIMESTAMP' if self.on_wall and self.zoned else ''})"
+        on_clock = self.kind == "DATE" or (self.on_wall and self.zoned)
+        moment = f"epoch_us({column}{'::TIMESTAMP' if on_clock else ''})"
+        if not self.has_years:
+            return moment
+        first, after = (f"'{end}'::{self.kind}" for end in _YEARS)
+        return f"CASE WHEN {column} >= {first} AND {column} < {after} THEN {moment} END"
+
+    @property
+    def has_years(self) -> bool:
+        """Whether its moments may be in years that cannot be drawn."""
+        return self.kind in _WITH_YEARS
 
     @property
     def zoned(self) -> bool:

@@ -42,6 +42,7 @@ class _Sums(Reader):
         """Return the drawing."""
         plan, x = self.plan, self.plan.x
         key = "s" if plan.y is not None else "n"
+        added = ("n", "k", "s") if plan.y is not None else ("n",)
         columns: dict[str, Column] = {}
         most = max(MOST_MARKS // self.groups(), 1)
         if x is None:
@@ -56,38 +57,33 @@ class _Sums(Reader):
             singly = _MOST_SUMS if axis.steps == "moment" else _MOST_SINGLE
             made = self.bars(axis, most, 0 if plan.kind == "histogram" else singly)
             marks = [(made.of[cell["k_x"]], cell) for cell in self.cells]
-        joined = joined_marks(marks, ("n", "s") if plan.y is not None else ("n",))
-        if plan.y is not None:
-            valued = [(place, cell) for place, cell in joined if cell["s"] is not None]
-            if len(valued) < len(joined):
-                self.said.append(f"{counted(len(joined) - len(valued), 'bar')} without any {plan.y.name} left out.")
-            joined = valued
+        joined = joined_marks(marks, added)
         cells = [cell for _, cell in joined]
+        rows = self.rows_of(cells)
         if x is not None and self.question.x is None:
             labels = self.label("x", x, [place for place, _ in joined], scale="ordinal")
             columns["x"] = self.reordered("x", labels, x, by_size=True)
         elif x is not None:
             columns["x"] = self.axis_column("x", x, made, [place for place, _ in joined])
-        title = words.sum_of(plan.y, summed=self.rows > len(joined)) if plan.y is not None else "rows"
+        title = words.sum_of(plan.y, summed=rows > len(joined)) if plan.y is not None else "rows"
         name = self.name_of(plan.y.name if plan.y is not None else "rows", "y")
         columns["y"] = Column(
             Field(name, "quantitative", title, whole=are_whole(plan.y)), [number(c[key]) for c in cells]
         )
         columns |= self.colors_and_facets(cells)
         self.say_left_out()
-        self._say_gathered(len({place for place, _ in joined}), made if self.question.x is not None else None)
+        self._say_gathered(rows, len({place for place, _ in joined}), made if self.question.x is not None else None)
         lies = {"x": columns["y"], "y": columns["x"]} | {k: v for k, v in columns.items() if k not in {"x", "y"}}
         return self.made(lies if plan.across else columns, stacked=plan.kind in {"bar", "histogram", "area"})
 
-    def _say_gathered(self, places: int, made: Bars | None) -> None:
-        """Say that the database has put rows together, where bars do not stand for one row each."""
-        if not places or self.drawn <= places:
+    def _say_gathered(self, rows: int, places: int, made: Bars | None) -> None:
+        """Say that the database has put *rows* together, where bars do not stand for one row each."""
+        if not places or rows <= places:
             return
         noun = "bin" if made is not None and made.ends is not None else self._noun()
         width = f" of {made.width}" if made is not None and made.width else ""
         done = "counted" if self.plan.y is None else "added up"
-        rows = f"{counted(self.drawn, 'row')}, {done} by the database in {counted(places, noun)}{width}."
-        self.said.insert(0, rows)
+        self.said.insert(0, f"{counted(rows, 'row')}, {done} by the database in {counted(places, noun)}{width}.")
 
     def _noun(self) -> str:
         return "point" if self.plan.kind in {"line", "area"} else "bar"
@@ -110,9 +106,10 @@ class _Extremes(Reader):
         columns = self.positions([x for x, *_ in drawn], [number(y) for _, y, _ in drawn])
         columns |= self.colors_and_facets(cells)
         self.say_left_out()
-        if total < self.drawn:
+        rows = self.rows_of(self.cells)
+        if total < rows:
             kept = f"the smallest and the largest of each of {COLUMNS // width:,} columns of pixels"
-            self.said.insert(0, f"{counted(self.drawn, 'row')}: {kept}.")
+            self.said.insert(0, f"{counted(rows, 'row')}: {kept}.")
         return self.made(columns)
 
 
@@ -137,7 +134,8 @@ class _Stack(Reader):
         columns = self.positions([lows[at] for at, _ in marks], [cell["s"] / steps[at] for at, cell in marks])
         columns |= self.colors_and_facets(cells)
         self.say_left_out()
-        self.said.insert(0, f"{counted(self.drawn, 'row')}: the mean of each of {len(steps):,} columns of pixels.")
+        rows, places = self.rows_of(cells), len({at for at, _ in marks})
+        self.said.insert(0, f"{counted(rows, 'row')}: the mean of each of {places:,} columns of pixels.")
         return self.made(columns, stacked=True)
 
 
@@ -180,8 +178,8 @@ class _Plane(Reader):
         columns |= self.colors_and_facets(cells)
         columns |= self._weights(cells)
         self.say_left_out()
-        if self.drawn > len(marks):
-            self.said.insert(0, f"{counted(self.drawn, 'row')} in {counted(len(marks), 'cell')}.")
+        if (rows := self.rows_of(cells)) > len(marks):
+            self.said.insert(0, f"{counted(rows, 'row')} in {counted(len(marks), 'cell')}.")
         if "color" in columns and "c" in question.labels:
             self.said.append(f"The colour is that of the most frequent {columns['color'].field.title} in a cell.")
         return self.made(columns, dense=True)
@@ -197,10 +195,11 @@ class _Plane(Reader):
     def _weights(self, cells: Sequence[dict[str, Any]]) -> dict[str, Column]:
         """Return what colours the cells of a plane: the mean of a number, or the number of rows."""
         plan = self.plan
-        rows = Column(Field(self.name_of("rows", "rows"), "quantitative", "rows", whole=True), [c["n"] for c in cells])
+        rows = Column(Field(self.name_of("rows", "rows"), "quantitative", "rows", whole=True), [])
+        rows.values = [cell[self.counts] for cell in cells]
         if takes_mean(plan, self.question.mode) and plan.color is not None:
-            means = [float(cell["s"] / cell["k"]) if cell["k"] else None for cell in cells]
-            once = all(cell["n"] == 1 for cell in cells)
+            means = [float(cell["s"] / cell["k"]) for cell in cells]
+            once = all(cell["k"] == 1 for cell in cells)
             title = plan.color.name if once else f"mean of {plan.color.name}"
             field = Field(self.name_of(plan.color.name, "color"), "quantitative", title)
             return {"color": Column(field, means), "tooltip": rows}
@@ -228,10 +227,8 @@ class _Boxes(Reader):
         self.say_left_out()
         if self.cells:
             boxes = f"{len(self.cells)} boxes" if len(self.cells) != 1 else "1 box"
-            self.said.insert(
-                0,
-                f"{counted(self.drawn, 'row')} in {boxes}: exact quartiles, and beyond the whiskers the extremes only.",
-            )
+            rows = counted(self.rows_of(self.cells), "row")
+            self.said.insert(0, f"{rows} in {boxes}: exact quartiles, and beyond the whiskers the extremes only.")
         return self.made(across(columns) if plan.across else columns, five=True)
 
 
@@ -243,6 +240,7 @@ class _Rows(Reader):
         plan, question = self.plan, self.question
         placed = [name for name, axis in (("x", question.x), ("y", question.y)) if axis is not None]
         placed += ["y"] if question.mode in {"stack", "boxes"} else []
+        placed += ["c"] if takes_mean(plan, question.mode) else []
         rows = [row for row in self.answer["few"] or () if all(row[name] is not None for name in placed)]
         self.drawn = len(rows)
         ranks = {

@@ -171,6 +171,18 @@ def takes_mean(plan: Plan, mode: Mode) -> bool:
     return plan.color is not None and plan.color.role == "number" and mode in {"grid", "cloud"}
 
 
+def amount(plan: Plan, mode: Mode) -> Literal["y", "c"] | None:
+    """Return the column whose sum or mean is drawn: a row without a value there is in no mark."""
+    if mode == "sums" and plan.y is not None:
+        return "y"
+    return "c" if takes_mean(plan, mode) else None
+
+
+def drawn(plan: Plan, mode: Mode) -> Literal["n", "k"]:
+    """Return the number of a mark's rows: of all of them, or of those with a value."""
+    return "n" if amount(plan, mode) is None else "k"
+
+
 # ---- the text -------------------------------------------------------------------------------------------------------
 
 
@@ -191,7 +203,7 @@ def _axes(question: Question) -> list[Axis]:
 
 def _texts(question: Question, reading: Reading) -> tuple[str, str]:
     """Return what stands above the query and below it; names and values of the user are in neither."""
-    axes, limit = _axes(question), question.limit
+    axes, limit, number = _axes(question), question.limit, drawn(question.plan, question.mode)
     grouped = reading == "grouped"
     once = not axes and question.mode in {"sums", "grid"} and limit is None
     how = "MATERIALIZED" if reading == "kept" and not once else "NOT MATERIALIZED"
@@ -205,16 +217,18 @@ def _texts(question: Question, reading: Reading) -> tuple[str, str]:
         if limit is None
         else f"md_rows AS MATERIALIZED (FROM md_all LIMIT {limit})",
         *([f"md_groups AS MATERIALIZED ({_groups(question)})"] if grouped else []),
-        *([f"md_cells AS MATERIALIZED ({_cells(question)})"] if once else []),
+        *([f"md_every AS MATERIALIZED ({_cells(question)})"] if once else []),
         f"md_lengths AS MATERIALIZED ({_lengths(question, axes, reading, once=once)})",
         f"md_cuts AS MATERIALIZED (SELECT *{cuts} FROM md_lengths)",
         f"md_ends AS MATERIALIZED (SELECT *{scales}, current_setting('TimeZone') AS zone FROM md_cuts)",
-        *([] if once else [f"md_cells AS MATERIALIZED ({_cells(question, grouped=grouped)})"]),
+        f"md_cells AS NOT MATERIALIZED (FROM md_every WHERE {number} > 0)"
+        if once
+        else f"md_cells AS MATERIALIZED ({_cells(question, grouped=grouped)})",
         *(_top(question, label) for label in question.labels),
         f"md_kept AS MATERIALIZED ({_kept(question)})",
         *([f"md_boxes AS MATERIALIZED ({_whiskers(question)})"] if question.mode == "boxes" else []),
     ]
-    answer = ["md_ends.*", "(SELECT sum(n) FROM md_cells)::BIGINT AS drawn"]
+    answer = ["md_ends.*", f"(SELECT sum({number}) FROM md_cells)::BIGINT AS drawn"]
     if limit is not None:
         answer.append("(SELECT count(*) FROM md_all) AS found")
     for label, most_labels in question.labels.items():
@@ -244,7 +258,7 @@ def _lengths(question: Question, axes: Sequence[Axis], reading: Reading, *, once
     """Return the number of rows and the ends of *axes*: of a table from its statistics, wherever these have them."""
     ends = "".join(f", {end}" for axis in axes for end in axis.ends())
     if once or reading == "grouped":
-        return f"SELECT coalesce(sum(n), 0)::BIGINT AS rows{ends} FROM {'md_cells' if once else 'md_groups'}"
+        return f"SELECT coalesce(sum(n), 0)::BIGINT AS rows{ends} FROM {'md_every' if once else 'md_groups'}"
     counted = f"SELECT count(*) AS rows{ends} FROM md_rows"
     if not (reading == "twice" and axes and all(axis.keeps_order for axis in axes)):
         return counted
@@ -351,12 +365,10 @@ def _gathered(question: Question) -> dict[str, tuple[str, str]]:
         }
     if mode == "stack":
         return both | {"s": ("sum(v_y)", "sum(s)"), "lx": ("min(v_x)", "min(lx)")}
-    if mode == "sums" and plan.y is not None:
-        both |= {"s": ("sum(v_y)", "sum(s)")}
+    if (valued := amount(plan, mode)) is not None:
+        both |= {"s": (f"sum(v_{valued})", "sum(s)"), "k": (f"count(v_{valued})", "sum(k)::BIGINT")}
     if any(_is_in_order(question, label) for label in question.labels):
         both |= {"first": ("min(seen)", "min(first)")}
-    if takes_mean(plan, mode):
-        both |= {"s": ("sum(v_c)", "sum(s)"), "k": ("count(v_c)", "sum(k)::BIGINT")}
     return both
 
 
@@ -398,6 +410,8 @@ def _cells(question: Question, *, grouped: bool = False) -> str:
     by = f" GROUP BY {', '.join(f'k_{key}' for key in keys)}" if keys else ""
     placed = [f"count(k_{key}) > 0" for key in keys if key not in question.labels]
     counted = [] if grouped else [f"{_counted(question)} > 0"]
+    if (valued := amount(question.plan, question.mode)) is not None and _axes(question):
+        counted = ["sum(k) > 0" if grouped else f"count(v_{valued}) > 0"]
     having = " AND ".join(dict.fromkeys([*counted, *placed]))  # not WHERE: that takes longer, for all rows
     return f"SELECT {columns} FROM ({rows}){by} HAVING {having}"
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from md_magic.session.chart import axis as axes
 from md_magic.session.chart import words
-from md_magic.session.chart.query import MOST_COLORS, MOST_FACETS, PLANE
+from md_magic.session.chart.query import MOST_COLORS, MOST_FACETS, PLANE, drawn, takes_mean
 from md_magic.session.chart.values import MOST_MARKS, OF_OBJECTS, Drawing, Field, Scale
 from md_magic.session.profile.kinds import is_integer, shown
 from md_magic.wording import count as counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from md_magic.session.chart.axis import Axis, Bars
     from md_magic.session.chart.channels import Source
@@ -44,6 +44,7 @@ class Reader:
         self.plan = question.plan
         self.rows: int = answer["rows"]
         self.drawn: int = answer["drawn"] or 0
+        self.counts = drawn(question.plan, question.mode)
         self.cells: list[dict[str, Any]] = answer["cells"] or []
         for cell in self.cells if self.cells and "k_xy" in self.cells[0] else ():
             cell["k_x"], cell["k_y"] = divmod(cell["k_xy"], PLANE)
@@ -82,17 +83,22 @@ class Reader:
     def say_left_out(self) -> None:
         """Say how many rows have no place, for want of a value."""
         if self.rows > self.drawn:
-            what = " or ".join(dict.fromkeys(source.name for source in self.placed()))
+            *names, last = dict.fromkeys(self.placed())
+            what = f"{', '.join(names)} or {last}" if names else last
             self.said.append(f"{counted(self.rows - self.drawn, 'row')} without {what} left out.")
 
-    def placed(self) -> Iterable[Source]:
-        """Return the columns without whose values a row has no place."""
-        question = self.question
-        return [
-            source
-            for name, source in (("x", self.plan.x), ("y", self.plan.y))
-            if source is not None and name not in question.labels and not (name == "y" and question.mode == "sums")
-        ]
+    def rows_of(self, cells: Iterable[Mapping[str, Any]]) -> int:
+        """Return the number of rows that *cells* are made of."""
+        return sum(cell[self.counts] for cell in cells)
+
+    def placed(self) -> Iterator[str]:
+        """Return the names of the columns without whose values a row has no place, with what a value is."""
+        question, plan = self.question, self.plan
+        for name, source, axis in (("x", plan.x, question.x), ("y", plan.y, question.y)):
+            if source is not None and name not in question.labels:
+                yield f"{source.name} (years 1 to 9999)" if axis is not None and axis.has_years else source.name
+        if takes_mean(plan, question.mode) and plan.color is not None:
+            yield plan.color.name
 
     def label(self, label: str, source: Source, ranks: Sequence[int | None], *, scale: Scale = "nominal") -> Column:
         """Return the column of a label from the ranks of its values."""
@@ -148,7 +154,7 @@ class Reader:
         """Return the bars of *axis*: see `axis.bars`."""
         name = axis.name
         cells = {cell[f"k_{name}"] for cell in self.cells}
-        values = self.answer.get("single") or ()
+        values = [value for value in self.answer.get("single") or () if value["x"] in cells]
         are_single = values and all(value["low"] == value["high"] for value in values)
         single = {value["x"]: value["low"] for value in values} if are_single else None
         return axes.bars(axis, self.answer, cells, single, most=most, singly=singly, as_bins=as_bins)
