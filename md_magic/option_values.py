@@ -9,6 +9,9 @@ import threading
 
 from md_magic.errors import OptionError
 
+_NAMES = re.compile(r"""\s*"((?:[^"]|"")*)"\s*(?=,|\Z)|([^,]+)""")
+"""A name in SQL's quotes, or what stands between commas."""
+
 
 def python_name(text: str) -> str:
     """Return *text*, the name of a Python variable."""
@@ -61,8 +64,9 @@ def parameter(text: str) -> tuple[str, str]:
 
 
 def names(text: str) -> tuple[str, ...]:
-    """Return the names in *text*, with commas between them."""
-    found = tuple(name for part in text.split(",") if (name := part.strip().strip('"')))
+    """Return the names in *text*, with commas between them; one in double quotes may have a comma in it."""
+    parts = (quoted.replace('""', '"') or plain.strip().strip('"') for quoted, plain in _NAMES.findall(text))
+    found = tuple(name for name in parts if name)
     if found:
         return found
     message = f"--on: got {text!r}, where names of columns are needed, such as --on id or --on year,month."

@@ -244,6 +244,10 @@ TABLE: dict[str, tuple[Option, ...]] = {
             "action",
             completes="table",
             second=True,
+            conflicts=tuple(
+                Conflict(other, "a diff is a card of its own, of all rows: d = _, and d.frame() has them")
+                for other in ("mode", "--as", "--limit", "--all", "--jinja", "--file")
+            ),
         ),
         Option(
             "--on COLUMNS",

@@ -185,8 +185,10 @@ def reading(database: Database, statement: Statement, groups: Statement | None, 
 
 
 def within(statement: Statement, before: str, after: str = "") -> Statement:
-    """Return *statement* wrapped in *before*, a separate line, and *after*. Line numbers in errors ignore *before*."""
+    """Return *statement* wrapped in *before*, separate lines, and *after*. Line numbers in errors ignore *before*."""
     moved = tuple(replace(parameter, start=parameter.start + len(before)) for parameter in statement.parameters)
     text = before + (without_semicolon(statement.text) if after else statement.text) + after
     offset = statement.offset - len(before)
-    return replace(statement, text=text, parameters=moved, line=statement.line - 1, offset=offset, number=1, of=1)
+    return replace(
+        statement, text=text, parameters=moved, line=statement.line - before.count("\n"), offset=offset, number=1, of=1
+    )

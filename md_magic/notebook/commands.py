@@ -141,7 +141,7 @@ def _diff(cell: Cell) -> Diff:
             cell.session,
             here,
             there,
-            cell.variables,
+            {**cell.variables, **cell.parameters},
             on=request.on,
             opened=lambda target: connecting.open_aside(cell.magics, target),
         )

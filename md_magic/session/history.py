@@ -91,6 +91,10 @@ class History:
         """Note a background query of *texts*, whose *status* tells how it goes on."""
         self._entries.append(Entry(time.time(), status.target, _masked("\n".join(texts)), job=status))
 
+    def masked(self, text: str) -> str:
+        """Return *text* as the list shows it: without what is secret in it by itself, or to the open targets."""
+        return scrub(_masked(text), [secret for database in self._pool for secret in database.secrets])
+
     def frame(self, text: str | None = None) -> pd.DataFrame:
         """Return a frame of what ran and has *text* in its SQL, without regard to case."""
         secrets = tuple(secret for database in self._pool for secret in database.secrets)

@@ -207,6 +207,20 @@ class Runner:
         query = profiles.as_query(sql, self._use().backend)
         return self._ask_of_last(query, variables, given, ask, run_others=True, option="--chart")
 
+    def ask(
+        self,
+        sql: str,
+        variables: Mapping[str, Any],
+        ask: Callable[[Database, Statement, Mapping[str, Any]], T],
+        *,
+        option: str,
+    ) -> T:
+        """Return the result of *ask* for the last statement of *sql*, on the current target; nothing else is run.
+
+        *ask* gets the open database, the statement and the values of its parameters; *option* is what needs it.
+        """
+        return self._ask_of_last(sql, variables, variables, ask, run_others=False, option=option)
+
     def write(self, table: str, name: str, value: object, *, how: How) -> int:
         """Write *value*, the table in the Python variable *name*, to *table*; return the number of its rows."""
         frames = namespace.tables({upload.FRAME: value})

@@ -72,6 +72,7 @@ class Session:
         parts = (self._cell, self._reader, self._recovery, self.history)
         self._runner = Runner(*parts, use=self.use, catalog_cache=self._caches.of)
         self.parameter_names = self._runner.parameter_names
+        self.ask = self._runner.ask
         self.checks = Checks(self.pool, self._reader, catalog_cache=self._caches.of)
         self.platform: Platform = Platform(self.pool, self._cell, self._recovery, use=self.use, open_now=self._open_now)
 

@@ -67,6 +67,15 @@ def test_it_is_true_where_anything_differs(sales):
         ("--diff a b --on nope", "no such column is in both"),
         ("--diff a b SELECT 1", "--diff stands on the line alone"),
         ("--diff @nowhere:a b", "No target has the alias '@nowhere'"),
+        ("--diff a b --limit 5", "--diff a b was given with --limit 5"),
+        ("--diff a b --as arrow", "--diff a b was given with --as arrow"),
+        ("--diff a b --grid", "--diff a b was given with --grid"),
+        ("--background --diff a b", "--diff a b was given with --background"),
+        ("--diff a b --profile", "--diff a b was given with --profile"),
+        ("--diff a b --all", "--diff a b was given with --all"),
+        ("--diff a b --jinja", "--diff a b was given with --jinja"),
+        ("--diff a b --live", "a live result is a query's"),
+        ("--diff a 'SELECT 1 AS id; DROP TABLE b'", "has 2 statements; nothing of it was run"),
     ],
 )
 def test_what_it_cannot_read_says_so(sales, line, says):
@@ -115,3 +124,26 @@ def test_a_batch_page_has_the_card(sales, monkeypatch):
     monkeypatch.setattr(host, "host", lambda _: "batch")
     found = sales.cell("%mdsql --diff a b").value
     assert "<script" not in shown(sales, found)["text/html"]
+
+
+def test_a_secret_in_a_side_is_shown_nowhere(sales):
+    found = sales.cell('%mdsql --diff "SELECT 1 AS a -- postgresql://u:S3cr3tPw@h/db" "SELECT 2 AS a"').value
+    data = shown(sales, found)
+    assert "***" in data["text/plain"]
+    for text in (*data.values(), repr(found), str(found.frame())):
+        assert "S3cr3tPw" not in text
+    for line in (
+        "--diff 'SELECT 1; SELECT 2 -- postgresql://u:S3cr3tPw@h/db' a",
+        "--diff postgresql://u:S3cr3tPw@h/db",
+    ):
+        assert "S3cr3tPw" not in sales.cell(f"%mdsql {line}", error=True).message
+
+
+def test_parameters_of_the_line_are_bound(sales):
+    assert not sales.cell("%mdsql --param n=1 --diff 'SELECT 1 AS id' 'SELECT :n AS id'").value.rows_differ
+
+
+def test_a_column_with_a_comma_is_named_in_quotes(sales):
+    sales.sql('CREATE TABLE c AS SELECT 1 AS "a,b", 2 AS c')
+    assert sales.cell("""%mdsql --diff c c --on '"a,b"'""").value.key == ("a,b",)
+    assert sales.cell("""%mdsql --diff c c --on '"a,b", c'""").value.key == ("a,b", "c")

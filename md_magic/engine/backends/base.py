@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from md_magic.engine.backends.digests import Digests
     from md_magic.engine.backends.introspection.questions import Introspection
     from md_magic.engine.backends.motherduck.service import MotherDuckService
+    from md_magic.engine.backends.storage_classes import StorageClasses
     from md_magic.engine.cancellation import Execution
     from md_magic.engine.connection_state import ConnectionState
     from md_magic.engine.plans.plan import Plan
@@ -104,6 +105,9 @@ class Kind:
 
     digests: ClassVar[Digests | None] = None
     """How it computes digests of rows; without them, tables are copied to be compared."""
+
+    classes: ClassVar[StorageClasses | None] = None
+    """How columns whose values are of several types are copied to be compared; `None` where a column has one type."""
 
     plan_column: ClassVar[str] = ""
     """The column of its EXPLAIN whose texts are a plan to read, line by line; empty where plans are tables."""

@@ -16,10 +16,17 @@ from md_magic.sql import quoting
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    Ask = Callable[[str], dict[str, list[object]]]
+    """Runs SQL and returns the columns of its result."""
+
+    About = Callable[[str, str], dict[str, list[object]]]
+    """Runs a person's query with SQL of ours before and after it, and returns the columns of the result."""
+
 Kind = Literal[
     "boolean",
     "integer",
     "decimal",
+    "single",  # binary floating point of 32 bits, where the database compares decimals as such
     "double",  # binary floating point of any width
     "text",
     "date",
@@ -28,19 +35,21 @@ Kind = Literal[
     "instant",  # with a zone
     "interval",
     "blob",
+    "nested",  # lists, structs, maps and JSON
     "other",  # by the database's own text
+    "own",  # nested, of one kind of database: as that compares them
+    "document",  # nested, of two: as JSON documents
 ]
 """What values of a type are, whatever the database calls it."""
 
-Ask = "Callable[[str], dict[str, list[object]]]"
-"""Runs SQL and returns the columns of its result."""
-
-_NUMBERS: tuple[Kind, ...] = ("boolean", "integer", "decimal", "double")
+_NUMBERS: tuple[Kind, ...] = ("boolean", "integer", "decimal", "single", "double")
 _MOMENTS: tuple[Kind, ...] = ("date", "timestamp", "nanoseconds")
 
 
 def common(one: Kind, other: Kind) -> Kind:
     """Return the kind as which values of two kinds are compared: numbers as numbers, other mixtures as text."""
+    if "nested" in {one, other}:
+        return "document"
     if one == other:
         return one
     for order in (_NUMBERS, _MOMENTS):
@@ -72,11 +81,11 @@ class Digests(ABC):
         raise NotImplementedError
 
     @abstractmethod
-    def columns(self, ask: Callable[[str], dict[str, list[object]]], query: str) -> list[tuple[str, str]]:
-        """Return name and type of each column of *query*. *ask* runs SQL."""
+    def columns(self, about: About) -> list[tuple[str, str]]:
+        """Return name and type of each column of a query that *about* runs."""
 
     @abstractmethod
-    def key(self, ask: Callable[[str], dict[str, list[object]]], table: Sequence[str]) -> list[str]:
+    def key(self, ask: Ask, table: Sequence[str]) -> list[str]:
         """Return the columns of the primary key that is declared for *table*, a name in parts; none without one."""
 
     @abstractmethod
@@ -86,6 +95,18 @@ class Digests(ABC):
     @abstractmethod
     def canonical(self, value: str, kind: Kind, as_kind: Kind) -> str:
         """Return SQL for the text of *value*, an expression of *kind*, as it is compared with others *as_kind*."""
+
+    @abstractmethod
+    def owned(self, ask: Ask, here: str, there: str) -> str:
+        """Return the type as which the database compares nested values of two types; empty where it does not."""
+
+    @abstractmethod
+    def own(self, value: str, type_name: str, as_type: str) -> str:
+        """Return SQL for a text of the nested *value*: one for all that are equal to the database *as_type*."""
+
+    @abstractmethod
+    def document(self, value: str, type_name: str) -> str:
+        """Return SQL for the JSON document of *value*."""
 
     @abstractmethod
     def digest(self, text: str) -> str:
@@ -106,6 +127,10 @@ class Digests(ABC):
     def literal(self, text: str) -> str:
         """Return *text* as a string of SQL."""
         return quoting.of(self.dialect).literal(text)
+
+    def numbered(self, columns: int) -> str:
+        """Return the alias of a query whose columns are `q.c0`, `q.c1`: names can be there twice."""
+        return f"q({', '.join(f'c{at}' for at in range(columns))})" if columns else "q"
 
     def shown(self, value: str) -> str:
         """Return SQL for the text of *value* that a person sees."""

@@ -14,6 +14,7 @@ from md_magic.engine.backends.base import Backend
 from md_magic.engine.backends.binding import SQLiteBinding
 from md_magic.engine.backends.engines import driver_of
 from md_magic.engine.backends.introspection.inspector import SQLiteIntrospection
+from md_magic.engine.backends.storage_classes import StorageClasses
 from md_magic.engine.backends.writing.sqlite import SQLiteWriter
 from md_magic.engine.plans import sqlite as plans
 from md_magic.engine.results.batches import unique_names
@@ -57,6 +58,7 @@ class SQLiteBackend(Backend):
 
     binding = SQLiteBinding()
     introspection = SQLiteIntrospection
+    classes = StorageClasses()
     unknown_tables = (re.compile(r"\Ano such table: (?:[^.]+\.)?(?P<name>.+)"),)
     unknown_columns = (
         re.compile(r"\Ano such column: (?:[^.]+\.)*(?P<name>.+)"),

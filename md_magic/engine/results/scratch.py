@@ -17,7 +17,7 @@ from md_magic.engine.results.batches import table_of
 from md_magic.errors import FrameError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     Stoppable = Callable[[str, Callable[[], object]], contextlib.AbstractContextManager[object]]
     """Takes a name to show and what stops; within the block, that stops what runs."""
@@ -47,6 +47,11 @@ class Scratch:
         stoppable = self._stoppable("the comparison", self.interrupt) if self._stoppable else contextlib.nullcontext()
         with stoppable, self._lock, _disk_errors():
             return table_of(self._connection.execute(sql, values or {}))
+
+    def define(self, name: str, function: Callable[..., pa.Array], types: Sequence[str]) -> None:
+        """Let its SQL call *function* as *name*, with Arrow arrays of *types*; it returns one of texts."""
+        with self._lock, _disk_errors():
+            self._connection.create_function(name, function, list(types), "VARCHAR", type="arrow")  # type: ignore[call-overload] # names of types
 
     def append(self, table: str, batch: pa.RecordBatch) -> None:
         """Add the rows of *batch* to *table*, which is made of the first one."""

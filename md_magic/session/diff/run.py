@@ -37,7 +37,8 @@ def diff(
     sides = []
     for word in words:
         if not (word.query or word.name):
-            message = f"--diff {here} {there}: {word.text!r} names nothing. Write a table, a query or @target:table."
+            line, typed = map(session.history.masked, (f"--diff {here} {there}", word.text))
+            message = f"{line}: {typed!r} names nothing. Write a table, a query or @target:table."
             raise OptionError(message)
         target = session.resolve(word.target, variables) if word.target else current
         with session.selection.aside(target):
@@ -53,7 +54,7 @@ def _side(session: Session, word: Word, target: Target, variables: Mapping[str, 
     if side.backend.scans_python_tables or word.name not in namespace.tables(variables):
         return side
     try:
-        side.ask(f"SELECT 1 AS a FROM ({side.query}) AS q WHERE 1 = 0")  # noqa: S608 - the user's own
+        side.about("SELECT 1 AS a FROM (\n", "\n) AS q WHERE 1 = 0")
     except StatementError:  # no table has the name
         return OnTarget(session, word, session.resolve(targets.MEMORY), variables)
     return side

@@ -17,6 +17,7 @@ FEW = 10
 _TYPES: dict[Kind, str] = {
     "boolean": "BOOLEAN",
     "integer": "HUGEINT",
+    "single": "FLOAT",
     "double": "DOUBLE",
     "date": "DATE",
     "timestamp": "TIMESTAMP",
@@ -42,6 +43,9 @@ class ComparedColumn:
 
     changed: int = 0
     """How many of the changed rows have another value in it."""
+
+    as_type: str = ""
+    """The type as which a database compares nested values; else empty."""
 
 
 class DifferingRow(NamedTuple):

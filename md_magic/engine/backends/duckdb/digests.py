@@ -8,21 +8,21 @@ import duckdb
 
 from md_magic.engine.backends.digests import Digests, bare
 from md_magic.engine.results.columns import INTEGERS
+from md_magic.errors import StatementError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from md_magic.engine.backends.digests import Kind
+    from md_magic.engine.backends.digests import About, Ask, Kind
 
 _KINDS: dict[str, Kind] = {
     "BOOLEAN": "boolean",
     "DECIMAL": "decimal",
-    "FLOAT": "double",
+    "FLOAT": "single",
     "DOUBLE": "double",
     "VARCHAR": "text",
     "ENUM": "text",
     "UUID": "text",
-    "JSON": "text",
     "DATE": "date",
     "TIMESTAMP": "timestamp",
     "TIMESTAMP_S": "timestamp",
@@ -31,9 +31,13 @@ _KINDS: dict[str, Kind] = {
     "TIMESTAMP WITH TIME ZONE": "instant",
     "INTERVAL": "interval",
     "BLOB": "blob",
+    "JSON": "nested",
+    "MAP": "nested",
+    "STRUCT": "nested",
+    "UNION": "nested",
 }
 
-_HASHED = frozenset({"boolean", "integer", "decimal", "double", "text", "date", "timestamp", "nanoseconds"})
+_HASHED = frozenset({"boolean", "integer", "decimal", "single", "double", "text", "date", "timestamp", "nanoseconds"})
 _HASHED |= {"instant", "blob"}
 
 
@@ -59,12 +63,12 @@ class DuckDBDigests(Digests):
         """Return SQL for the number of the bucket of *values*."""
         return f"CAST(hash({', '.join(values) or '0'}) % {buckets} AS USMALLINT)"
 
-    def columns(self, ask: Callable[[str], dict[str, list[object]]], query: str) -> list[tuple[str, str]]:
-        """Return name and type of each column of *query*."""
-        described = ask(f"DESCRIBE {query}")
+    def columns(self, about: About) -> list[tuple[str, str]]:
+        """Return name and type of each column of a query."""
+        described = about("DESCRIBE\n", "")
         return list(zip(map(str, described["column_name"]), map(str, described["column_type"]), strict=True))
 
-    def key(self, ask: Callable[[str], dict[str, list[object]]], table: Sequence[str]) -> list[str]:
+    def key(self, ask: Ask, table: Sequence[str]) -> list[str]:
         """Return the columns of the primary key of *table*, else of a UNIQUE constraint; none without one."""
         names = ("table_name", "schema_name", "database_name")
         given = dict(zip(names, reversed(table), strict=False))
@@ -77,23 +81,23 @@ class DuckDBDigests(Digests):
         return [str(name) for name in keys[0]] if keys else []  # type: ignore[attr-defined] # a list of names
 
     def kind(self, type_name: str) -> Kind:
-        """Return what values of a type are; a list or a struct is something else, whatever is in it."""
+        """Return what values of a type are; a list is nested, whatever is in it."""
         if type_name.endswith("]"):
-            return "other"
+            return "nested"
         name = bare(type_name)
         return "integer" if name in INTEGERS else _KINDS.get(name, "other")
 
     def canonical(self, value: str, kind: Kind, as_kind: Kind) -> str:  # noqa: PLR0911 - a case for each kind
         """Return SQL for the text of *value* as it is compared."""
-        if kind == "boolean" and as_kind in {"boolean", "integer", "decimal", "double"}:
+        if kind == "boolean" and as_kind in {"boolean", "integer", "decimal", "single", "double"}:
             value, kind = f"CAST({value} AS TINYINT)", "integer"
         text = f"CAST({value} AS VARCHAR)"
         match as_kind:
             case "decimal":
                 return self.without_zeros(text)
-            case "double":
-                exact = value if kind == "double" else text  # a decimal's own cast rounds otherwise
-                number = f"CAST({exact} AS DOUBLE)"
+            case "single" | "double":
+                exact = text if kind == "decimal" else value  # a decimal's own cast rounds otherwise
+                number = f"CAST({f'CAST({exact} AS FLOAT)' if as_kind == 'single' else exact} AS DOUBLE)"
                 bits = f"CAST(CAST({number} AS BIT) AS VARCHAR)"
                 return f"CASE WHEN {number} = 0 THEN '0' WHEN isnan({number}) THEN 'nan' ELSE {bits} END"
             case "date":
@@ -116,6 +120,28 @@ class DuckDBDigests(Digests):
             case _:
                 return text
 
+    def owned(self, ask: Ask, here: str, there: str) -> str:
+        """Return the type as which DuckDB compares nested values of two types: that of both in one column."""
+        if here == there:
+            return here
+        try:
+            described = ask(f"DESCRIBE SELECT CAST(NULL AS {here}) UNION ALL SELECT CAST(NULL AS {there})")
+        except StatementError:
+            return ""
+        return str(described["column_type"][0])
+
+    def own(self, value: str, type_name: str, as_type: str) -> str:
+        """Return SQL for the key by which DuckDB sorts *value* as *as_type*: equal values have equal ones."""
+        cast = value if type_name == as_type else f"CAST({value} AS {as_type})"
+        return f"CASE WHEN {value} IS NOT NULL THEN hex(create_sort_key({cast}, 'ASC NULLS LAST')) END"
+
+    def document(self, value: str, type_name: str) -> str:
+        """Return SQL for the JSON document of *value*."""
+        if self.kind(type_name) != "nested" or type_name == "JSON":
+            return f"CAST({value} AS VARCHAR)"
+        listed = f"[{_BYTES} FOR x IN {value}]" if type_name == "BLOB[]" else value
+        return f"CAST(to_json({listed}) AS VARCHAR)"
+
     def digest(self, text: str) -> str:
         """Return SQL for the MD5 of a *text*."""
         return f"md5({text})"
@@ -128,6 +154,9 @@ class DuckDBDigests(Digests):
         """Return SQL for the text of the bucket of an *integer*."""
         return f"CAST(abs(CAST({integer} AS HUGEINT)) % {buckets} AS VARCHAR)"
 
+
+_BYTES = r"'\x' || lower(hex(x))"
+"""How PostgreSQL writes bytes."""
 
 _HERE = (
     ("schema_name", "current_schema()", "'main'"),

@@ -148,12 +148,51 @@ def test_values_that_sql_tells_apart_differ(tables, run, columns, a, b):
         ("'a'::ENUM('a', 'b')", "'a'"),
         ("NULL::INT", "NULL::VARCHAR"),
         ("DATE '0044-03-15 (BC)'", "DATE '0044-03-15 (BC)'"),
+        ("0.1::FLOAT", "0.1::DECIMAL(3, 2)"),
+        ("16777217::INT", "16777216::FLOAT"),
+        ("[0.0::DOUBLE]", "[-0.0::DOUBLE]"),
+        ("['NaN'::DOUBLE]", "['-NaN'::DOUBLE]"),
+        ("[1.0::DECIMAL(3, 1)]", "[1.00::DECIMAL(3, 2)]"),
+        ("[1]", "[1.0::DOUBLE]"),
+        ("[1]::INT[1]", "[1]"),
+        ("[DATE '2024-01-01']", "[TIMESTAMP '2024-01-01']"),
+        ("{'a': 1, 'b': 2}", "{'b': 2, 'a': 1}"),
+        ("{'a': [0.5::FLOAT, NULL]}", "{'a': [0.50::DECIMAL(3, 2), NULL]}"),
+        ("['a']::ENUM('a')[]", "['a']"),
+        ("[1, 2]", "'[1,2]'"),
+        ("{'a': 1}", """'{"a":1}'::JSON"""),
     ],
 )
 def test_values_that_sql_takes_for_equal_are_the_same(differ, here, there):
     found = differ(f"SELECT {here} AS x", f"SELECT {there} AS x")
     assert not found.rows_differ
     assert counts(found) == (1, 1, 1, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("here", "there"),
+    [
+        ("0.1::FLOAT", "0.1::DOUBLE"),
+        ("[1, NULL]", "[1]"),
+        ("[NULL]", "['NULL']"),
+        ("[[1], [2]]", "[[1, 2]]"),
+        ("[[]]", "[NULL]"),
+        ("[]::INT[]", "NULL"),
+        ("{'a': NULL}", "NULL::STRUCT(a INT)"),
+        ("{'a': 1, 'b': 2}", "{'a': 2, 'b': 1}"),
+        ("MAP {'a': 1, 'b': 2}", "MAP {'b': 2, 'a': 1}"),
+        ("""'{"a":1}'::JSON""", """'{"a": 1}'::JSON"""),
+    ],
+)
+def test_values_of_several_types_that_sql_tells_apart_differ(differ, here, there):
+    assert counts(differ(f"SELECT {here} AS x", f"SELECT {there} AS x")) == (1, 1, 0, 1, 1, 0)
+
+
+def test_a_card_says_how_lists_of_intervals_and_texts_are_compared(differ):
+    found = differ("SELECT [INTERVAL 1 MONTH] AS x", "SELECT [INTERVAL 30 DAY] AS x")
+    assert any("1 month differs from 30 days" in note and "x" in note for note in found.notes)
+    found = differ("SELECT [1] AS x", "SELECT '[2]' AS x")
+    assert any("JSON documents" in note for note in found.notes)
 
 
 def test_columns_and_types_that_differ(run, differ):
@@ -254,6 +293,34 @@ def test_random_tables_differ_as_python_says(tables, seed):
     assert (whole.only_here, whole.only_there, whole.changed) == (left.total(), right.total(), 0)
 
 
+@pytest.mark.parametrize(("here", "there"), [("a", "b"), ("b", "a")])
+def test_a_key_that_stands_several_times_is_noted_for_both_tables(tables, differ, here, there):
+    tables("k INT, v INT", ["(1, 1)", "(2, 1)"], ["(1, 1)", "(1, 2)", "(1, 3)", "(2, 1)"], on=("k",))
+    found = differ(here, there, on=("k",))
+    [note] = found.notes
+    assert note.startswith("1 value of the key stands in several rows")
+    assert not tables("k INT, v INT", ["(1, 1)", "(1, 2)"], ["(1, 2)", "(1, 1)"], on=("k",)).notes
+
+
+@pytest.mark.parametrize("digests", ["hashes", "md5"])
+@pytest.mark.parametrize("on", [(), ("i",)])
+def test_counts_of_a_query_that_gives_other_rows_each_time_agree(differ, monkeypatch, digests, on):
+    if digests == "md5":
+        monkeypatch.setattr(DuckDBDigests, "hashes_as", "")
+    rows = "FROM range(50) AS t(i)"
+    found = differ(f"SELECT i, random() AS r {rows}", f"SELECT i, 1.0::DOUBLE AS r {rows}", on=on)
+    here, there, same, only_here, only_there, changed = counts(found)
+    assert (here, there, same) == (50, 50, 0)
+    assert (only_here, only_there, changed) == ((0, 0, 50) if on else (50, 50, 0))
+    assert any("SELECT i, random()" in note and "gave other rows the second time" in note for note in found.notes)
+    assert not any("1.0::DOUBLE" in note for note in found.notes)
+
+
+def test_a_query_that_gives_the_same_rows_each_time_is_not_called_unstable(tables):
+    found = tables("i INT, s VARCHAR", ["(1, 'a')", "(2, NULL)"], ["(1, 'b')", "(3, NULL)"])
+    assert not any("other rows" in note for note in found.notes)
+
+
 def test_one_row_of_many_is_found(run, differ):
     run("CREATE TABLE a AS SELECT range AS i, hash(range) AS h FROM range(400_000)")
     run("CREATE TABLE b AS FROM a; UPDATE b SET h = 0 WHERE i = 123_456")
@@ -327,3 +394,40 @@ def test_two_targets(session, run, use, differ, tmp_path):
     frame = pd.DataFrame({"i": [0, 1, 2, 3, 7]})
     use("@s")
     assert not differ("t", "df", {"df": frame}).rows_differ
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "differ_in"),
+    [
+        ("(1), (x'00ff')", "(1), (x'00fe')", (1, 1)),
+        ("(1), (x'00ff')", "(1), (x'00ff')", (0, 0)),
+        ("(1), ('1')", "(1), (1)", (1, 1)),
+        ("('a'), (1)", "('a'), ('1')", (1, 1)),
+        ("('a'), (1)", "('a'), (1.0)", (0, 0)),
+        ("('a'), (1.5)", "('a'), (1.5)", (0, 0)),
+        ("('a'), (0.1)", "('a'), (0.1 + 1e-17 * 2)", (1, 1)),
+        ("(1), (2.5)", "(1.0), (2.5)", (0, 0)),
+        ("(9007199254740993), (0.5)", "(9007199254740992), (0.5)", (1, 1)),
+        ("(9223372036854775807), (0.5)", "(9223372036854775807), (0.5)", (0, 0)),
+        ("('00ff'), (1)", "(x'00ff'), (1)", (1, 1)),
+        ("('é'), (1)", "(CAST('é' AS BLOB)), (1)", (1, 1)),
+        ("(NULL), (x'')", "(NULL), ('')", (1, 1)),
+        ("(quote(x'00')), (1)", "(x'00'), (1)", (1, 1)),
+    ],
+)
+def test_sqlite_compares_values_with_their_storage_class(use, run, differ, here, there, differ_in):
+    use("sqlite://")
+    run(f"CREATE TABLE s1 (v); CREATE TABLE s2 (v); INSERT INTO s1 VALUES {here}; INSERT INTO s2 VALUES {there}")
+    found = differ("s1", "s2")
+    assert (found.only_here, found.only_there) == differ_in
+    assert bool(found) is any(differ_in)
+
+
+def test_sqlite_against_duckdb_compares_mixed_columns_as_text(use, run, differ):
+    use("sqlite://", alias="s")
+    run("CREATE TABLE t (v); INSERT INTO t VALUES (1), ('one'), (2.50), ('2')")
+    use("duckdb:///:memory:")
+    run("CREATE TABLE t AS SELECT * FROM (VALUES ('1'), ('one'), ('2.5'), ('2')) AS v(v)")
+    assert not differ("t", "@s:t").rows_differ
+    run("UPDATE t SET v = 'two' WHERE v = 'one'")
+    assert counts(differ("t", "@s:t")) == (4, 4, 3, 1, 1, 0)
