@@ -191,6 +191,51 @@ def test_five_hundred_columns_and_hostile_names_in_the_dark(notebook: Callable[.
         book.page.wait_for_function("() => document.body.dataset.jpThemeName === 'JupyterLab Light'")
 
 
+def test_a_header_shows_one_column_after_another(notebook: Callable[..., Notebook]) -> None:
+    """Its elements are used again, and nothing of a column stays with them but what its filter has."""
+    columns = ", ".join(f"range % {at + 2} AS c{at}" for at in range(200))
+    book = notebook(LOAD, f"%%mdsql --grid\nSELECT {columns} FROM range(50)")
+    book.run(0)
+    book.run(1, seconds=60)
+    found = grid(book)
+    area = found.locator(".md-grid-scroll")
+
+    def header(at: int) -> Locator:
+        return found.locator(f'.md-grid-column[aria-colindex="{at + 1}"]')
+
+    def go(share: float) -> None:
+        area.evaluate("(area, share) => { area.scrollLeft = (area.scrollWidth - area.clientWidth) * share }", share)
+
+    first = header(0).element_handle()
+    header(0).locator(".md-grid-bars [role=option]").first.wait_for()
+    header(0).locator(".md-grid-filter").fill("= 1")
+    expect(found.locator(".md-grid-status")).to_contain_text("25 of 50", timeout=15_000)
+    found.get_by_role("grid").focus()
+    header(0).locator(".md-grid-name").click()
+    found.get_by_role("grid").focus()
+    go(1)
+    header(199).wait_for()
+    names = found.locator(".md-grid-label").all_inner_texts()
+    assert names == [f"c{at}" for at in range(200 - len(names), 200)]
+    assert first.evaluate("header => header.isConnected && header.querySelector('.md-grid-label').textContent") in names
+    assert set(found.locator(".md-grid-filter").evaluate_all("all => all.map(input => input.value)")) == {""}
+    assert set(found.locator(".md-grid-column").evaluate_all("all => all.map(each => each.ariaSort)")) == {"none"}
+    expect(header(199).locator(".md-grid-bars")).to_have_attribute("aria-label", "Histogram of c199")
+    expect(header(199).locator(".md-grid-filter")).to_have_attribute("aria-label", "Filter of c199")
+    header(199).locator(".md-grid-bars [role=option]").first.wait_for()
+    labels = header(199).locator("[role=option]").evaluate_all("all => all.map(bar => bar.id)")
+    assert all("-bars-199-" in label for label in labels)
+    header(199).locator(".md-grid-filter").fill("> 40")
+    expect(found.locator(".md-grid-status")).to_contain_text("5 of 50", timeout=15_000)
+    found.get_by_role("grid").focus()
+    go(0)
+    expect(header(0).locator(".md-grid-filter")).to_have_value("= 1")
+    assert header(0).get_attribute("aria-sort") == "ascending"
+    header(1).locator(".md-grid-name").click()
+    expect(header(1)).to_have_attribute("aria-sort", "ascending")
+    expect(header(0)).to_have_attribute("aria-sort", "none")
+
+
 def test_running_the_cell_again_closes_the_grid_before(notebook: Callable[..., Notebook]) -> None:
     files = "import glob, tempfile\nlen(glob.glob(f'{tempfile.gettempdir()}/md_magic-grid-*/rows.db'))"
     book = notebook(LOAD, "%%mdsql --grid\nFROM range(5)", files)

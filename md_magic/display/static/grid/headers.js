@@ -14,10 +14,15 @@ const FILTER_HELP = 'Text that a value contains, or > 5, <= 5, = x, != x, null, 
 const STILL = 5; // px that a click may move
 
 /**
+ * A header, which shows one column after another: to make its elements takes a browser longer than to change them.
  * @typedef {object} Parts
+ * @property {number} column
  * @property {HTMLElement} header
  * @property {HTMLElement} name
+ * @property {HTMLElement} label
  * @property {HTMLElement} arrow
+ * @property {HTMLElement} type also says what a bar stands for
+ * @property {HTMLElement} edge
  * @property {HTMLInputElement} filter
  * @property {HTMLElement} bars
  * @property {Histogram} histogram
@@ -68,15 +73,17 @@ export class Headers {
   draw({ from, to }, x, stop) {
     this.#x = x;
     const columns = new Set(this.columns.order.slice(from, to));
-    for (const [column, { header }] of this.#parts) {
-      const isKept = this.columns.order.includes(column) && header.contains(document.activeElement);
+    const free = [];
+    for (const [column, parts] of this.#parts) {
+      const isKept = this.columns.order.includes(column) && parts.header.contains(document.activeElement);
       if (columns.has(column) || isKept) continue;
-      header.remove();
+      free.push(parts);
       this.#parts.delete(column);
     }
     for (const column of columns) {
-      if (!this.#parts.has(column)) this.#parts.set(column, this.#make(column));
+      if (!this.#parts.has(column)) this.#parts.set(column, this.#assign(free.shift() ?? this.#make(), column));
     }
+    for (const { header } of free) header.remove();
     this.#arrange();
     for (const [column, { header, name, arrow, filter, bars }] of this.#parts) {
       const position = this.columns.order.indexOf(column);
@@ -137,41 +144,77 @@ export class Headers {
     return this.#sort.some(([other]) => other === column);
   }
 
-  /**
-   * @param {number} column
-   * @returns {Parts}
-   */
-  #make(column) {
-    const { name, kind, number } = this.columns.list[column];
+  /** @returns {Parts} a header of no column yet */
+  #make() {
     const header = make("div", "md-grid-column");
     header.role = "columnheader";
-    if (number) header.classList.add("md-grid-number");
-    const button = make("button", "md-grid-name");
-    button.type = "button";
-    button.title = `${name}\n${kind}\nClick sorts; with Shift, by several columns. Drag moves. Right-click for more.`;
-    button.setAttribute("aria-haspopup", "menu");
-    const arrow = make("span", "md-grid-arrow");
-    button.append(make("span", "md-grid-label", name), arrow);
-    button.onclick = (event) => {
+    const name = make("button", "md-grid-name");
+    name.type = "button";
+    name.setAttribute("aria-haspopup", "menu");
+    const [label, arrow] = [make("span", "md-grid-label"), make("span", "md-grid-arrow")];
+    name.append(label, arrow);
+    const type = make("div", "md-grid-kind");
+    const filter = make("input", "md-grid-filter");
+    const edge = make("div", "md-grid-edge");
+    const histogram = new Histogram({
+      onfilter: (text) => {
+        filter.value = text;
+        this.#typed.set(parts.column, text);
+        this.#changed();
+      },
+      onsay: (text) => {
+        type.textContent = text || this.#kindOf(parts.column);
+        type.classList.toggle("md-grid-says", text !== "");
+      },
+      onleave: () => filter.focus(),
+    });
+    const bars = histogram.element;
+    const parts = { column: -1, header, name, label, arrow, type, filter, edge, bars, histogram };
+    name.onclick = (event) => {
       if (header.dataset.moved) return;
-      this.#sort = toggleSort(this.#sort, column, event.shiftKey);
+      this.#sort = toggleSort(this.#sort, parts.column, event.shiftKey);
       this.#changed();
     };
-    button.onpointerdown = (event) => this.#drag(event, column, header);
-    button.onkeydown = (event) => this.#pressed(event, column);
+    name.onpointerdown = (event) => this.#drag(event, parts.column, header);
+    name.onkeydown = (event) => this.#pressed(event, parts.column);
     header.oncontextmenu = (event) => {
       if (event.target instanceof HTMLInputElement) return;
       event.preventDefault();
       event.stopPropagation();
-      this.listeners.onmenu(column, this.boxOf(column));
+      this.listeners.onmenu(parts.column, this.boxOf(parts.column));
     };
-    const type = make("div", "md-grid-kind", kind.toLowerCase().slice(0, 80));
-    type.title = kind;
-    const histogram = this.#makeHistogram(column, type);
-    const filter = this.#makeFilter(column, name, histogram);
-    const bars = histogram.element;
-    header.append(button, type, bars, filter, this.#makeEdge(column));
-    return { header, name: button, arrow, filter, bars, histogram };
+    this.#listenToFilter(parts);
+    this.#listenToEdge(parts);
+    header.append(name, type, bars, filter, edge);
+    return parts;
+  }
+
+  /**
+   * Have a header show a column.
+   * @param {Parts} parts
+   * @param {number} column
+   */
+  #assign(parts, column) {
+    const { header, name, label, type, filter, edge, histogram } = parts;
+    const facts = this.columns.list[column];
+    parts.column = column;
+    delete header.dataset.moved;
+    header.classList.toggle("md-grid-number", Boolean(facts.number));
+    label.textContent = facts.name;
+    name.title = `${facts.name}\n${facts.kind}\nClick sorts; with Shift, by several columns. Drag moves. Right-click for more.`;
+    type.textContent = this.#kindOf(column);
+    type.title = facts.kind;
+    type.classList.remove("md-grid-says");
+    filter.value = this.#typed.get(column) ?? "";
+    filter.setAttribute("aria-label", `Filter of ${facts.name}`);
+    edge.setAttribute("aria-label", `Width of ${facts.name}`);
+    histogram.assign(`${this.id}-bars-${column}`, facts.name, this.listeners.bars(column));
+    return parts;
+  }
+
+  /** @param {number} column */
+  #kindOf(column) {
+    return this.columns.list[column].kind.toLowerCase().slice(0, 80);
   }
 
   /**
@@ -229,26 +272,25 @@ export class Headers {
   }
 
   /**
-   * Return the edge that makes a column wider or narrower; a double click fits it.
-   * @param {number} column
+   * Have the edge of a header make its column wider or narrower; a double click fits it.
+   * @param {Parts} parts
    */
-  #makeEdge(column) {
-    const edge = make("div", "md-grid-edge");
+  #listenToEdge(parts) {
+    const { edge } = parts;
     edge.role = "separator";
     edge.setAttribute("aria-orientation", "vertical");
-    edge.setAttribute("aria-label", `Width of ${this.columns.list[column].name}`);
     edge.title = "Drag for another width; double-click fits";
     edge.onpointerdown = (down) => {
       if (down.button !== 0) return;
       down.preventDefault();
+      const { column } = parts;
       const width = this.columns.widths[column];
       followPointer(edge, down, (event) => {
         this.columns.resize(column, width + event.clientX - down.clientX);
         this.listeners.onplace();
       });
     };
-    edge.ondblclick = () => this.listeners.onfit(column);
-    return edge;
+    edge.ondblclick = () => this.listeners.onfit(parts.column);
   }
 
   // ---- filters ----
@@ -262,63 +304,32 @@ export class Headers {
     this.#parts.get(column)?.histogram.show(bars);
   }
 
-  /**
-   * @param {number} column
-   * @param {HTMLElement} type where it is said what a bar stands for
-   */
-  #makeHistogram(column, type) {
-    const kind = type.textContent;
-    const histogram = new Histogram(`${this.id}-bars-${column}`, this.columns.list[column].name, {
-      onfilter: (filter) => {
-        const parts = this.#parts.get(column);
-        if (parts) parts.filter.value = filter;
-        this.#typed.set(column, filter);
-        this.#changed();
-      },
-      onsay: (text) => {
-        type.textContent = text || kind;
-        type.classList.toggle("md-grid-says", text !== "");
-      },
-      onleave: () => this.focus(column, "filter"),
-    });
-    const bars = this.listeners.bars(column);
-    if (bars) histogram.show(bars);
-    return histogram;
-  }
-
-  /**
-   * @param {number} column
-   * @param {string} name
-   * @param {Histogram} histogram
-   */
-  #makeFilter(column, name, histogram) {
-    const input = make("input", "md-grid-filter");
-    Object.assign(input, { type: "text", spellcheck: false, autocomplete: "off", placeholder: "filter" });
-    input.value = this.#typed.get(column) ?? "";
-    input.title = FILTER_HELP;
-    input.setAttribute("aria-label", `Filter of ${name}`);
+  /** @param {Parts} parts */
+  #listenToFilter(parts) {
+    const { filter, histogram } = parts;
+    Object.assign(filter, { type: "text", spellcheck: false, autocomplete: "off", placeholder: "filter" });
+    filter.title = FILTER_HELP;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     let timer;
     const typed = () => {
       histogram.clear();
-      this.#typed.set(column, input.value);
+      this.#typed.set(parts.column, filter.value);
       clearTimeout(timer);
       timer = setTimeout(() => this.#changed(), PATIENCE);
     };
-    input.oninput = typed;
-    input.onkeydown = (event) => {
+    filter.oninput = typed;
+    filter.onkeydown = (event) => {
       event.stopPropagation();
       if (event.key === "Escape") {
-        if (!input.value) this.listeners.onleave(column);
-        input.value = "";
+        if (!filter.value) this.listeners.onleave(parts.column);
+        filter.value = "";
         typed();
-      } else if (event.key === "ArrowDown") this.listeners.onleave(column);
+      } else if (event.key === "ArrowDown") this.listeners.onleave(parts.column);
       else if (event.key === "Enter") {
         clearTimeout(timer);
         this.#changed();
       }
     };
-    return input;
   }
 
   #changed() {

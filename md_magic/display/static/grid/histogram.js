@@ -34,24 +34,20 @@ export class Histogram {
   #bars = null;
   /** @type {[number, number] | null} the bar where a selection began, and the one where it is */
   #chosen = null;
-  #id;
+  #id = "";
 
   /**
-   * @param {string} id
-   * @param {string} name of the column
    * @param {object} listeners
    * @param {(filter: string) => void} listeners.onfilter
    * @param {(text: string) => void} listeners.onsay what a bar stands for; empty: nothing
    * @param {() => void} listeners.onleave
    */
-  constructor(id, name, { onfilter, onsay, onleave }) {
-    this.#id = id;
+  constructor({ onfilter, onsay, onleave }) {
     this.onfilter = onfilter;
     this.onsay = onsay;
     const { element } = this;
     element.role = "listbox";
     element.tabIndex = -1;
-    element.setAttribute("aria-label", `Histogram of ${name}`);
     element.setAttribute("aria-multiselectable", "true");
     element.onpointerdown = (down) => this.#drag(down);
     element.onpointermove = (event) => this.#say(this.#at(event));
@@ -63,6 +59,25 @@ export class Histogram {
       event.preventDefault();
       event.stopPropagation();
     };
+  }
+
+  /**
+   * Belong to another column.
+   * @param {string} id
+   * @param {string} name of the column
+   * @param {Bars | null} bars where they are here
+   */
+  assign(id, name, bars) {
+    this.#id = id;
+    this.#chosen = null;
+    this.element.setAttribute("aria-label", `Histogram of ${name}`);
+    if (bars) {
+      this.show(bars);
+      return;
+    }
+    if (this.#bars) this.element.replaceChildren();
+    this.#bars = null;
+    this.#mark();
   }
 
   get isEmpty() {
