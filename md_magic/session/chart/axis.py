@@ -174,24 +174,24 @@ class Axis:
         x, lo, hi = self.name, f"{self.name}_lo", f"{self.name}_hi"
         if self.steps == "whole":
             span = f"TRY({hi}::HUGEINT - {lo}::HUGEINT)"
-            far = f"({hi}::DOUBLE / {self.fine} - {lo}::DOUBLE / {self.fine} + 1)::HUGEINT"
-            width = f"coalesce({span} // {self.fine} + 1, {far})"
+            width = f"({span} // {self.fine} + 1)"
             wide = f"coalesce({span} > {_MOST[self._whole]}, true)" if self._may_be_wide else "false"
-            if self._whole == "BIGINT":  # of a difference that is too wide, both sides are halved; else bars are round
+            half = f"({wide})::INTEGER AS {x}_half"  # of a difference that is too wide, both sides are halved
+            step = f"({x}_w // (1 + {x}_half))::{self._whole} AS {x}_step"
+            if self._whole == "BIGINT":  # else bars are round
                 near = f"list_filter('{_ROUND}'::HUGEINT[], lambda w: w >= {width})[1]"
                 least = f"greatest({lo}::HUGEINT - ({lo}::HUGEINT % {x}_w + {x}_w) % {x}_w, {-(2**63)}::HUGEINT)"
                 return [
-                    f"({wide})::INTEGER AS {x}_half",
+                    half,
                     f"CASE WHEN {wide} THEN ({width} + 1) // 2 * 2 ELSE {near} END AS {x}_w",
                     f"CASE WHEN {wide} THEN {lo} >> 1 ELSE ({least})::BIGINT END AS {x}_base",
-                    f"({x}_w // (1 + {x}_half))::BIGINT AS {x}_step",
+                    step,
                 ]
-            return [
-                f"{lo} AS {x}_base",
-                f"(CASE WHEN {wide} THEN 1 ELSE {width} END)::{self._whole} AS {x}_step",
-                f"{width} AS {x}_w",
-                f"{wide} AS {x}_wide",
-            ]
+            if self._may_be_wide:
+                halved = f"(({hi} >> 1) - ({lo} >> 1)) // {self.fine} * 2 + 2"
+                base = f"CASE WHEN {wide} THEN {lo} >> 1 ELSE {lo} END"
+                return [half, f"CASE WHEN {wide} THEN {halved} ELSE {width} END AS {x}_w", f"{base} AS {x}_base", step]
+            return [f"{lo} AS {x}_base", f"{width}::{self._whole} AS {x}_step", f"{width} AS {x}_w"]
         if self.steps == "moment":
             span = f"({hi}::HUGEINT - {lo}::HUGEINT)"
             units = " ".join(f"WHEN {span} >= {unit} THEN {unit}" for unit in reversed(_UNITS))
@@ -238,10 +238,7 @@ class Axis:
             return f"(floor({x} * {x}_times / {x}_by) - {x}_first)::INTEGER"
         if not self._may_be_wide:
             return f"(({x} - {x}_base) // {x}_step)::BIGINT"
-        if self._whole == "BIGINT":
-            return f"(({x} >> {x}_half) - {x}_base) // {x}_step"
-        far = f"floor({x}::DOUBLE / {x}_w - {x}_lo::DOUBLE / {x}_w)::BIGINT"
-        return f"CASE WHEN {x}_wide THEN {far} ELSE (({x} - {x}_base) // {x}_step)::BIGINT END"
+        return f"((({x} >> {x}_half) - {x}_base) // {x}_step)::BIGINT"
 
     def pixels(self, number: int) -> list[str]:
         """Return the factor that makes *number* columns of pixels; the last position is in the last of them."""

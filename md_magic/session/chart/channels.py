@@ -61,10 +61,10 @@ class Plan:
 
 def choose(columns: Sequence[tuple[str, str]], wish: Wish) -> Plan:
     """Return what is drawn of *columns*, names and DuckDB's types, as *wish* says. Raises `OptionError`."""
-    names = unique_names([name for name, _ in columns])
-    sources = [Source(at, name, kind) for at, (name, (_, kind)) in enumerate(zip(names, columns, strict=True))]
+    written = [name for name, _ in columns]
+    sources = [Source(at, name, columns[at][1]) for at, name in enumerate(unique_names(written))]
     x, y, color, facet = (
-        _named(option, name, sources)
+        _named(option, name, sources, written)
         for option, name in (("--x", wish.x), ("--y", wish.y), ("--color", wish.color), ("--facet", wish.facet))
     )
     left = _Left([source for source in sources if source not in (x, y, color, facet)], few=len(sources))
@@ -95,10 +95,11 @@ class _Left:
         return (source for source in self.sources if source.role == role)
 
 
-def _named(option: str, name: str | None, sources: Sequence[Source]) -> Source | None:
+def _named(option: str, name: str | None, sources: Sequence[Source], written: Sequence[str]) -> Source | None:
     if name is None:
         return None
     exact = [source for source in sources if source.name == name]
+    exact = exact or [source for source in sources if written[source.at] == name]  # a frame has A_1 beside a for A
     found = exact or [source for source in sources if source.name.casefold() == name.casefold()]
     if found:
         return found[0]

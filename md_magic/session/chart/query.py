@@ -131,7 +131,7 @@ def grouping(question: Question, statement: Statement) -> Statement | None:
     axes = _axes(question)
     if question.mode not in {"sums", "grid"} or not axes or question.limit is not None:
         return None
-    after = f"\n), md_rows AS NOT MATERIALIZED ({_rows(question)}) {_groups(question)}"
+    after = f"\n)), md_rows AS NOT MATERIALIZED ({_rows(question)}) {_groups(question)}"
     return replace(execute.within(statement, _named(question), after), number=statement.number, of=statement.of)
 
 
@@ -187,8 +187,8 @@ def drawn(plan: Plan, mode: Mode) -> Literal["n", "k"]:
 
 
 def _named(question: Question) -> str:
-    """Return what stands above the query."""
-    return f"WITH md_query({', '.join(f'c{at}' for at in range(question.count))}) AS NOT MATERIALIZED (\n"
+    """Return what stands above the query: DESCRIBE and the like are rows to FROM alone."""
+    return f"WITH md_query({', '.join(f'c{at}' for at in range(question.count))}) AS NOT MATERIALIZED (FROM (\n"
 
 
 def _rows(question: Question) -> str:
@@ -212,7 +212,7 @@ def _texts(question: Question, reading: Reading) -> tuple[str, str]:
         cuts += "".join(f", {part}" for part in question.x.pixels(COLUMNS))
     scales = "".join(f", {part}" for axis in axes for part in axis.scaled())
     parts = [
-        f"\n), md_all AS {how} ({_rows(question)})",
+        f"\n)), md_all AS {how} ({_rows(question)})",
         "md_rows AS NOT MATERIALIZED (FROM md_all)"
         if limit is None
         else f"md_rows AS MATERIALIZED (FROM md_all LIMIT {limit})",

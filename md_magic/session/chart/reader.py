@@ -111,8 +111,11 @@ class Reader:
         return Column(Field(self.name_of(source.name, channel), scale, source.name, order=tuple(order)), values)
 
     def other_name(self) -> str:
-        """Return the name of the colours that are drawn together; empty where there are none."""
-        return f"{self.answer['of_c'] - MOST_COLORS:,} others" if self.answer["of_c"] > MOST_COLORS else ""
+        """Return the name of the colours that are drawn together, which no colour has; empty where there are none."""
+        if self.answer["of_c"] <= MOST_COLORS:
+            return ""
+        name = f"{self.answer['of_c'] - MOST_COLORS:,} others"
+        return _distinct([*self.tops["c"], name])[-1]
 
     def say_top(self, label: str, source: Source, kept: int, *, largest: bool = False) -> None:
         """Say how many values of a label are drawn, where it is not all of them."""
@@ -235,12 +238,14 @@ def _text(value: str | None) -> str:
 
 def _distinct(texts: Sequence[str]) -> list[str]:
     """Return *texts*, which stand for different values, with a number behind those that were cut to the same."""
-    seen: dict[str, int] = {}
-    made = []
+    made: dict[str, None] = {}
     for text in texts:
-        number = seen[text] = seen.get(text, 0) + 1
-        made.append(text if number == 1 else f"{text} ({number})")
-    return made
+        name, number = text, 1
+        while name in made:
+            number += 1
+            name = f"{text} ({number})"
+        made[name] = None
+    return list(made)
 
 
 def _ordered(values: Iterable[str], source: Source, *, keep: bool = False) -> list[str]:

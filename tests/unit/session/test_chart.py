@@ -476,6 +476,28 @@ def test_bins_of_numbers_too_far_apart_are_exact(chart, rows, shift):
             assert rows(f"SELECT count(*) FROM far WHERE v::HUGEINT >= {start} AND v::HUGEINT < {end}") == [(number,)]
 
 
+@pytest.mark.parametrize("kind", ["histogram", "heatmap", "bar", "point"])
+@pytest.mark.parametrize("least", [-(2**127), -(2**127) + 1, -3, 0])
+def test_bins_of_huge_numbers_too_far_apart_are_exact(chart, rows, kind, least):
+    rows(
+        f"CREATE OR REPLACE TEMP TABLE far AS SELECT ({least})::HUGEINT AS v, 1 AS n UNION ALL"
+        f" FROM (VALUES ({2**127 - 1}, 2), ({2**127 - 2}, 3))"
+        f" UNION ALL SELECT hash(range)::HUGEINT * {2**62} * (1 - 2 * (range % 2)), 4 FROM range(6000)"
+    )
+    for sql in ("FROM far", "FROM far WHERE 1 + random() > 0"):
+        drawing = chart(sql, kind=kind, x="v", **({} if kind == "histogram" else {"y": "n"}))
+        assert drawing.marks > 2
+        if kind == "histogram":
+            assert sum(column(drawing, "y")) == 6003
+            for (start, end), number in zip(spans(drawing), column(drawing, "y"), strict=True):
+                high = f" AND v < '{end}'::HUGEINT" if end < 2**127 else ""
+                assert rows(f"SELECT count(*) FROM far WHERE v >= '{max(start, -(2**127))}'::HUGEINT{high}") == [
+                    (number,)
+                ]
+    two = chart(f"SELECT unnest(['{least}'::HUGEINT, {2**127 - 1}]) AS h, unnest([1, 2]) AS n", kind=kind, x="h")
+    assert two.marks == 2
+
+
 # ---- kinds and columns ----------------------------------------------------------------------------------------------
 
 
@@ -532,6 +554,32 @@ def test_a_wish_that_does_not_fit_is_refused(chart, wish, said):
     with pytest.raises(OptionError) as raised:
         chart("SELECT * FROM big", **wish)
     assert said in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "drawn"),
+    [("A", "a", ([2], [1])), ("a", "A", ([1], [2])), ("a", "A_1", ([1], [2])), ("a", "B", ([1], [3]))],
+)
+def test_names_that_differ_in_case_are_two_columns(chart, x, y, drawn):
+    drawing = chart('SELECT 1 AS a, 2 AS "A", 3 AS b', kind="bar", x=x, y=y)
+    assert (column(drawing, "x"), column(drawing, "y")) == drawn
+
+
+@pytest.mark.parametrize("others", ["13 others", "14 others"])
+def test_a_colour_named_as_the_others_is_one_of_its_own(chart, others):
+    sql = f"SELECT 'x' AS x, CASE WHEN range < 1000 THEN '{others}' ELSE 'k' || range % 19 END AS k FROM range(2900)"
+    drawing = chart(sql, kind="bar", x="x", color="k")
+    numbers = dict(zip(column(drawing, "color"), column(drawing, "y"), strict=True))
+    assert (len(numbers), numbers[others], sum(numbers.values())) == (8, 1000, 2900)
+    assert drawing.other in numbers
+    assert drawing.other != others
+
+
+@pytest.mark.parametrize(
+    "sql", ["SHOW TABLES", "DESCRIBE big", "SUMMARIZE big", "DESCRIBE SELECT 1 AS a", "SHOW ALL TABLES"]
+)
+def test_a_list_of_names_is_a_query_too(chart, sql):
+    assert chart(sql).marks
 
 
 def test_names_are_found_in_any_case_and_a_table_by_its_name(chart):
