@@ -22,7 +22,7 @@ const OWN = {
     merge notify notnull overlaps placing prepare refresh reindex reset session_user show similar tablesample trailing
     unlisten vacuum variadic verbose`,
   mysql: `
-    analyze auto_increment call change collate delimiter describe div dual duplicate fulltext high_priority infile kill
+    analyze auto_increment call change collate comment delimiter describe div dual duplicate fulltext high_priority infile kill
     load lock low_priority modify optimize outfile purge regexp require rlike separator show sql_calc_found_rows
     straight_join terminated unlock unsigned use while xor zerofill`,
   sqlite: `
@@ -35,20 +35,40 @@ const TYPES = toSet(`
   jsonb longtext mediumint mediumtext nchar numeric nvarchar real serial smallint timestamptz timetz tinyint tinytext
   ubigint uhugeint uinteger usmallint utinyint uuid varbinary varchar variant`);
 
-// A column can have these names: they are words of SQL where they stand like one.
+// A column can have these names, too: where an operand stands, they are one, and keywords elsewhere.
+const UNRESERVED = toSet(`
+  abort add attach begin call change checkpoint cluster columns comment commit conflict copy deallocate detach duplicate
+  escape execute explain export fail filter fulltext grant grouping import indexed install instead kill listen load lock
+  match materialized modify notify nulls optimize over partition pragma prepare purge raise refresh reindex release rename
+  require reset revoke rollback savepoint separator set show temp temporary transaction truncate use vacuum values view
+  within without`);
+// The same the other way round: they are words of SQL where they stand like one, and names elsewhere.
 const SOMETIMES = toSet(`
-  at cascade database databases exclude extension first following function ignore index key last macro preceding procedure
-  range recursive replace role row rows sample schema schemas secret sequence tables trigger type unbounded user virtual`);
+  at cascade cube database databases exclude extension first following function ignore index key last macro preceding
+  procedure range recursive replace role rollup row rows sample schema schemas secret sequence sets start tables trigger
+  type unbounded user virtual`);
 const SOMETIMES_TYPES = toSet("bit char date enum interval json map struct text time timestamp year");
 
+const BEFORE_OPERAND =
+  /(?:(?:[,([=<>!+\-*%|&^~:?]|(?<!\*)\/)\s*|\b(?:all|and|any|as|between|by|case|distinct|else|from|having|i?like|in|is|join|limit|not|offset|on|or|qualify|returning|select|set|then|to|update|using|when|where)\s+)$/i;
+const BEHIND_OPERAND =
+  /^\s*(?:$|[,;)\]}[=<>!+*%|&^~:?]|-(?!-)|\/(?!\*)|\b(?:and|asc?|asof|between|collate|cross|desc|else|end|except|from|full|glob|group|having|i?like|in|inner|intersect|is|isnull|join|left|limit|natural|not|notnull|nulls|offset|or|order|qualify|regexp|right|rlike|similar|then|union|when|where|window|xor)\b)/i;
+const IS_BEGUN = /\(\s*\|\s*$/; // `(partition`, which is being typed
+const BEFORE_NAME = /\b(?:column|index|into|join|schema|table|view)\s+(?:if\s+(?:not\s+)?exists\s+)?$/i;
+const IS_LISTED = /\b(?:grant|revoke)\b[^;]*$|\braise\s*\(\s*$/i; // GRANT SELECT, SHOW VIEW, RAISE(ROLLBACK, ...)
 const BEFORE_KEYWORD =
-  /(?:\*|\b(?:alter|between|comment\s+on|create|delete\s+from|drop|foreign|nulls|on|or|primary|show|use|using|with|(?:create|drop|replace|temp|temporary|unique)(?:\s+\w+)?))\s+$/i;
-const BEHIND_KEYWORD = /^\s+(?:between|following|into|preceding|time\s+zone|unbounded)\b/i;
-const BEFORE_TYPE = /(?:::\s*|\bcast\s*\([^()]*\bas\s+|\bat\s+)$/i;
+  /(?:\*|\b(?:alter|between|comment\s+on|create|delete\s+from|drop|foreign|grouping|nulls|on|or|primary|show|use|using|with|(?:create|drop|replace|temp|temporary|unique)(?:\s+\w+)?))\s+$/i;
+const BEHIND_KEYWORD = /^\s+(?:between|following|into|preceding|time\s+zone|transaction|unbounded)\b/i;
+const IS_ROLLUP = /\bby\b[^;]*$/i; // GROUP BY ROLLUP (a, b), CUBE (c)
+const IS_START = /^\s+(?:with\s+)?-?\d/i; // START WITH 5
+const BEFORE_TYPE = /(?:::\s*|\bat\s+)$/i;
+const BEFORE_CAST = /\bas\s+$/i;
+const OPENS_CAST = /\b(?:try_)?cast\s*$/i;
 const BEHIND_TYPE = /^\s*'|^\s+\d/;
 const IN_DEFINITION = /[(,]\s*(?:"[^"]*"|`[^`]*`|(\w+))\s+$/;
 const IS_PART = /\.\s*$/;
 const NEAR = 60; // characters on both sides that are looked at
+const FAR = 2000; // characters before a type that are looked at for what it stands in
 
 /**
  * @param {string} words
@@ -75,10 +95,44 @@ export function kindOf(text, from, to, dialect) {
   const behind = text.slice(to, to + NEAR);
   if (IS_PART.test(before) || behind.startsWith(".")) return "Identifier";
   const keywords = KEYWORDS.get(dialect) ?? new Set();
-  if (keywords.has(word)) return "Keyword";
+  if (keywords.has(word)) return UNRESERVED.has(word) && isName(before, behind) ? "Identifier" : "Keyword";
   if (TYPES.has(word)) return "Type";
-  if (SOMETIMES.has(word)) return BEFORE_KEYWORD.test(before) || BEHIND_KEYWORD.test(behind) ? "Keyword" : "Identifier";
-  return SOMETIMES_TYPES.has(word) && isType(before, behind, keywords) ? "Type" : "Identifier";
+  if (SOMETIMES.has(word)) return isKeyword(word, before, behind) ? "Keyword" : "Identifier";
+  if (!SOMETIMES_TYPES.has(word)) return "Identifier";
+  return isType(text.slice(Math.max(from - FAR, 0), from), behind, keywords) ? "Type" : "Identifier";
+}
+
+/**
+ * Tell whether an operand stands here, such as a column.
+ * @param {string} before
+ * @param {string} behind
+ */
+function isOperand(before, behind) {
+  return BEFORE_OPERAND.test(before) && BEHIND_OPERAND.test(behind) && !IS_BEGUN.test(`${before}|${behind}`);
+}
+
+/**
+ * Tell whether a word that can be a name is one here.
+ * @param {string} before
+ * @param {string} behind
+ */
+function isName(before, behind) {
+  if (IS_LISTED.test(before)) return false;
+  if (BEFORE_NAME.test(before) || isOperand(before, behind)) return true;
+  if (/\bupdate\s+$/i.test(before)) return /^\s+(?:as\s+\w+\s+)?set\b/i.test(behind);
+  const type = /^\s+(\w+)/.exec(behind)?.[1].toLowerCase() ?? "";
+  return /[(,]\s*$/.test(before) && (TYPES.has(type) || SOMETIMES_TYPES.has(type)); // a column that is defined
+}
+
+/**
+ * @param {string} word
+ * @param {string} before
+ * @param {string} behind
+ */
+function isKeyword(word, before, behind) {
+  if ((word === "rollup" || word === "cube") && /^\s*\(/.test(behind)) return IS_ROLLUP.test(before);
+  if (word === "start" && IS_START.test(behind)) return true;
+  return !isOperand(before, behind) && (BEFORE_KEYWORD.test(before) || BEHIND_KEYWORD.test(behind));
 }
 
 /**
@@ -88,8 +142,27 @@ export function kindOf(text, from, to, dialect) {
  */
 function isType(before, behind, keywords) {
   if (BEFORE_TYPE.test(before) || BEHIND_TYPE.test(behind)) return true;
+  if (BEFORE_CAST.test(before)) return OPENS_CAST.test(outside(before) ?? "");
   const column = IN_DEFINITION.exec(before);
-  return column !== null && !keywords.has((column[1] ?? "").toLowerCase());
+  const name = (column?.[1] ?? "").toLowerCase();
+  if (!column || (keywords.has(name) && !UNRESERVED.has(name))) return false;
+  return outside(before) !== null; // an alias in a SELECT stands in no bracket of its own
+}
+
+/**
+ * Return what stands before the bracket that is open at the end of a text; null where a SELECT has begun within it.
+ * @param {string} text
+ * @returns {string | null} the whole text where none is open
+ */
+function outside(text) {
+  let closed = 0;
+  for (const part of [...text.matchAll(/[()]|\bselect\b/gi)].reverse()) {
+    if (part[0] === ")") closed += 1;
+    else if (part[0] === "(" && closed === 0) return text.slice(0, part.index);
+    else if (part[0] === "(") closed -= 1;
+    else if (closed === 0) return null;
+  }
+  return text;
 }
 
 /** Jupyter's modes that the readers are taken from, by dialect. */
@@ -189,7 +262,7 @@ export function dialectOf(lines) {
 
 const LINE_MAGIC = /^[^\S\n]*(?:[\w., \t]+=[^\S\n]*)?%(?:mdsql|sql)[^\S\n]+/;
 const BEGINS_SQL =
-  /(?:^|\s)((?:alter|attach|begin|call|commit|copy|create|delete|desc|describe|detach|drop|execute|explain|export|from|import|insert|install|load|merge|pivot|pragma|prepare|reset|rollback|select|set|show|summarize|truncate|unpivot|update|use|vacuum|values|with)(?=\s|\*|$).*)$/i;
+  /(?:^|\s)((?:\(\s*)*(?:(?:alter|analyze|attach|begin|call|checkpoint|comment|commit|copy|create|deallocate|delete|desc|describe|detach|drop|execute|explain|export|from|grant|import|insert|install|load|merge|pivot|pragma|prepare|reset|revoke|rollback|savepoint|select|set|show|start|summarize|truncate|unpivot|update|use|vacuum|values|with)(?=[\s(*]|$)|table(?=\s+["\w])).*)$/i;
 
 /**
  * @param {string} line of a cell of Python
