@@ -131,8 +131,9 @@ def is_control(value: object) -> bool:
 
 
 def _is_column(kind: type) -> bool:
-    """Whether it is a Series, an Index or a ChunkedArray: most stream as tables do, and are none."""
-    return (hasattr(kind, "dtype") and hasattr(kind, "to_frame")) or hasattr(kind, "chunks")
+    """Whether it is a Series, an Index or an array of Arrow's: most stream as tables do, and are none."""
+    is_array = hasattr(kind, "__arrow_c_array__") and not hasattr(kind, "schema")
+    return (hasattr(kind, "dtype") and hasattr(kind, "to_frame")) or hasattr(kind, "chunks") or is_array
 
 
 def _is_table(kind: type) -> bool:
@@ -175,8 +176,11 @@ def snapshot(table: Any) -> Any:  # noqa: ANN401 - a table of any package
     """Return a snapshot of *table*, one of `tables`, that later changes to the variable do not affect.
 
     Mutable memory is copied: pandas' copy-on-write does not notice writes through NumPy. Arrow and Polars tables share
-    their immutable memory. Streams that can be read only once are returned unchanged.
+    their immutable memory. Streams that can be read only once are returned unchanged, and so is a column, which is no
+    table: DuckDB refuses it where a query reads it.
     """
+    if _is_column(type(table)):
+        return table
     kinds = {f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(table).__mro__}
     if "pandas.DataFrame" in kinds:
         return _copied(table)

@@ -226,6 +226,8 @@ class Runner:
         frames = namespace.tables({upload.FRAME: value})
         if not frames:
             message = f"--frame {name}: got {type(value).__name__}, where a pandas, Polars or Arrow table is needed."
+            if column := namespace.a_column({name: value}):
+                message = f"--frame {name}: {column}"
             raise FrameError(message)
         database, parts = self._use(), _table_parts(table)
         try:

@@ -283,12 +283,19 @@ def test_an_error_of_somebodys_own_stream_is_one_line(shell):
 
 
 @pytest.mark.parametrize(
-    "make", [pd.Series, pl.Series, lambda values: pa.chunked_array([values])], ids=["pandas", "polars", "arrow"]
+    "make",
+    [pd.Series, pl.Series, lambda values: pa.chunked_array([values]), pa.array],
+    ids=["pandas", "polars", "arrow", "arrow array"],
 )
 def test_a_column_says_how_it_becomes_a_table(shell, make):
     shell.variables["x"] = make([1, 2])
     printed = shell.sql("FROM x", error=True).printed
     assert "x is a " in printed
     assert "one column, and no table" in printed
+    for line in ("%mdsql --diff x x", "%mdsql --to t --frame x"):
+        assert "one column, and no table" in shell.cell(line, error=True).printed
+    job = shell.sql("FROM x", "--background").value
+    assert "one column, and no table" in "".join(job.exception().__notes__)
+    assert shell.sql("SELECT 1 AS x", "--background").value.result()["x"].tolist() == [1]
     shell.cell(printed.rpartition("Run ")[2].strip().removesuffix(".").replace("pyarrow", "__import__('pyarrow')"))
     assert shell.sql("FROM x").value.iloc[:, 0].tolist() == [1, 2]

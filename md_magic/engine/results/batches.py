@@ -215,7 +215,7 @@ class _Unsigned:
                 if least is not None and least < 0:
                     message = (
                         f"The column {self.schema.names[at]} has a UHUGEINT over 2^127, and Arrow cannot hold it."
-                        " Ask for `--as dict`, or cast the column in SQL: to VARCHAR, say."
+                        " Cast the column in SQL: to VARCHAR, say. Alone, without `--grid`, `--as dict` is exact."
                     )
                     raise FrameError(message)
             yield batch

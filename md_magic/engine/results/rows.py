@@ -130,7 +130,7 @@ def _fitting(name: str, values: list[Any], kind: pa.DataType) -> pa.Array:
         problem = error
     message = (
         f"The column {name!r} cannot become an Arrow column: by its first rows it is {kind}, and later values are not."
-        " Cast it in SQL, or ask for `--as pandas` or `--as dict`."
+        " Cast it in SQL. Alone, without `--grid`, `--as pandas` and `--as dict` take any values."
     )
     raise FrameError(message) from problem
 

@@ -32,6 +32,12 @@ _MARKS = re.compile(r'[\t\r\n"]')
 _NO_PARQUET = re.compile(r"\b(U?HUGEINT|TIME WITH TIME ZONE|INTERVAL)\b|\bUNION\(")
 """Types that Parquet lacks, and for which DuckDB writes what is not the same."""
 
+_QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
+"""Names and labels within a type."""
+
+_SECONDS = re.compile(rf"(?P<quoted>{_QUOTED.pattern})|\bTIMESTAMP_S(?=[\[,)]|\Z)")
+"""That type, and not a field of that name, behind which its own type stands."""
+
 _WIDEST = 10**38 - 1
 """The largest number of a DECIMAL(38, 0)."""
 
@@ -150,13 +156,21 @@ def _parquet(store: ResultStore, at: int, kind: str) -> str:
         with store.cursor() as cursor:
             if cursor.execute(beyond).fetchone() is None:
                 return f"c{at}::DECIMAL(38, 0)"
-    plain = re.sub(r"\"[^\"]*\"|'[^']*'", "", kind)
-    return f"c{at}::VARCHAR" if _NO_PARQUET.search(plain) else f"c{at}"
+    plain = _QUOTED.sub("", kind)
+    if _NO_PARQUET.search(plain):
+        return f"c{at}::VARCHAR"
+    if "TIMESTAMP_S" in plain:  # of which DuckDB 1.5 cannot write `infinity`
+        return f"c{at}::{_SECONDS.sub(lambda found: found['quoted'] or 'TIMESTAMP', kind)}"
+    return f"c{at}"
 
 
 def _copy(store: ResultStore, part: Part, named: list[str], path: Path, options: str) -> int:
     sql, values = store.select(part.view, named, first=part.first, count=part.count)
     target = str(path).replace("'", "''")
     with store.cursor() as cursor:
-        written = cursor.execute(f"COPY ({sql}) TO '{target}' ({options})", values).fetchone()
+        try:
+            written = cursor.execute(f"COPY ({sql}) TO '{target}' ({options})", values).fetchone()
+        except (duckdb.NotImplementedException, duckdb.ConversionException) as error:
+            message = f"What is seen has values that the file cannot hold; arrow() gives them. {error}"
+            raise FrameError(message) from error
     return int(written[0]) if written else 0

@@ -275,7 +275,8 @@ def _range(first: str, last: str) -> str:
 def _categories(count: _Counter, column: Column, name: str, empty: Histogram, different: int) -> Histogram:
     """Return a bar for each of the most frequent texts, and one for the others."""
     if different > _NAMED:
-        return replace(empty, different=f"about {different:,} different")
+        is_below = different < empty.rows - empty.nulls  # an estimate: one in three is more than 13 % off
+        return replace(empty, different=f"about {different:,} different" if is_below else "mostly different")
     groups = count.groups(f"{name}::VARCHAR", f"{name} IS NOT NULL")
     if len(groups) == 1 or (len(groups) > _TOP and max(rows for _, rows, _ in groups) == 1):
         return replace(empty, different=f"{len(groups):,} different" if len(groups) > 1 else "one value")

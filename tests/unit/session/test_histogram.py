@@ -83,7 +83,10 @@ def test_what_is_seen_is_what_the_other_filters_let_through(kept):
 
 def test_many_texts_are_told_by_their_number(kept):
     found = histogram(kept("SELECT hash(i)::VARCHAR AS c, 'x' || i % 20 AS t FROM range(5000) t(i)"), View(), 0)
-    assert (found.bars, found.different[:6]) == ((), "about ")
+    assert found.bars == ()
+    assert found.different == "mostly different" or int(found.different.split()[1].replace(",", "")) < 5000
+    found = histogram(kept("SELECT i::VARCHAR AS c FROM range(3000) t(i)"), View(), 0)  # DuckDB estimates 3,562
+    assert (found.bars, found.different) == ((), "mostly different")
     found = histogram(kept("SELECT 'x' || (i % 20) AS t FROM range(5000) t(i)"), View(), 0)
     assert [bar.label for bar in found.bars][-1] == "12 others"
     assert sum(bar.rows for bar in found.bars) == 5000

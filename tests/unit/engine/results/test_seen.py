@@ -86,6 +86,14 @@ def test_a_sum_is_a_number_in_parquet(kept, tmp_path):
     assert [str(field.type) for field in schema] == ["decimal128(38, 0)", "string"]
 
 
+@pytest.mark.parametrize("wrap", ["{}", "[{}]", "{{'TIMESTAMP_S': {}}}"])
+def test_infinity_in_seconds_is_written_to_parquet(con, kept, tmp_path, wrap):
+    store = kept("SELECT " + wrap.format("'infinity'::TIMESTAMP_S") + " AS c")
+    seen.write_parquet(store, part(store), tmp_path / "t.parquet")
+    [(text,)] = con.execute(f"SELECT c::VARCHAR FROM '{tmp_path}/t.parquet'").fetchall()
+    assert text == wrap.replace("{}", "infinity").replace("{{", "{").replace("}}", "}")
+
+
 @pytest.mark.parametrize(
     ("value", "alone", "beside"),
     [
