@@ -254,6 +254,27 @@ def test_a_column_without_a_type_is_named(cells):
     assert "t" not in tables(cells)
 
 
+def test_intervals_arrive_or_are_refused_by_name(cells, database):
+    kind = pa.month_day_nano_interval()
+    spans = pa.array([(14, -3, 4_000_005_000), None, (0, 0, -1_000)], kind)
+    cells.variables["df"] = pa.table(
+        {"id": [1, 2, 3], "span": spans, "spans": [[(1, 0, 0)], None, []]},
+        schema=pa.schema([("id", pa.int64()), ("span", kind), ("spans", pa.list_(kind))]),
+    )
+    if not database.startswith("postgresql"):
+        failed = cells.cell("%mdsql --to t --frame df", error=True)
+        assert "The column 'span'" in failed.message
+        assert "t" not in tables(cells)
+        return
+    cells.cell("%mdsql --to t --frame df")
+    cells.cell("%mdsql --to t --frame df --append")
+    found = cells.sql("SELECT span::text AS a, spans::text AS b FROM t ORDER BY id", "--as dict").value
+    assert found["a"][::2] == ["1 year 2 mons -3 days +00:00:04.000005", None, "-00:00:00.000001"]
+    assert found["b"][::2] == ['{"1 mon"}', None, "{}"]
+    cells.variables["df"] = pa.table({"span": pa.array([(0, 0, 1)], kind)})
+    assert "The column 'span' has parts" in cells.cell("%mdsql --to t2 --frame df", error=True).message
+
+
 def test_what_fails_while_it_replaces_leaves_the_old_table(cells, other):
     cells.sql("CREATE TABLE keepme (a INTEGER)")
     cells.sql("INSERT INTO keepme VALUES (1), (2)")
@@ -345,6 +366,7 @@ def test_postgresql_has_a_type_for_each_of_arrows(postgresql):
         ),
         "clock": pa.array([dt.time(23, 59, 59, 999999), None], pa.time64("us")),
         "span": pa.array([delta, None], pa.duration("us")),
+        "interval": pa.array([(0, 3, 1_000), None], pa.month_day_nano_interval()),
         "tz": pa.array([dt.datetime(2024, 7, 1, 12, tzinfo=UTC), None], pa.timestamp("ns", "Europe/Berlin")),
         "words": pa.array([["a\tb", 'NULL"\\', None, ""], []], pa.list_(pa.string())),
         "numbers": pa.array([None, [1, None, 2**62]], pa.large_list(pa.int64())),
@@ -367,6 +389,7 @@ def test_postgresql_has_a_type_for_each_of_arrows(postgresql):
         "wide": decimal.Decimal("1e-30"),
         "clock": dt.time(23, 59, 59, 999999),
         "span": delta,
+        "interval": dt.timedelta(days=3, microseconds=1),
         "tz": dt.datetime(2024, 7, 1, 12, tzinfo=UTC),
         "words": ["a\tb", 'NULL"\\', None, ""],
         "numbers": None,

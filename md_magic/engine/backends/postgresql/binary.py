@@ -169,10 +169,24 @@ def _times(values: Any) -> pa.Array:  # noqa: ANN401 - a pyarrow array
     return _fixed(values, _numbers(values, pa.int64()).astype(">i8"))
 
 
-def _durations(values: Any) -> pa.Array:  # noqa: ANN401 - a pyarrow array
+def _intervals(values: Any) -> pa.Array:  # noqa: ANN401 - a pyarrow array of durations, or of intervals
     records = np.zeros(len(values), dtype=[("microseconds", ">i8"), ("days", ">i4"), ("months", ">i4")])
-    records["microseconds"] = _numbers(values, pa.int64())
+    if pa.types.is_interval(values.type):
+        parts = parts_of(values)
+        records["months"], records["days"] = parts["months"], parts["days"]
+        records["microseconds"] = parts["nanoseconds"] // 1_000
+    else:
+        records["microseconds"] = _numbers(values, pa.int64())
     return _fixed(values, records)
+
+
+def parts_of(values: Any) -> NDArray[Any]:  # noqa: ANN401 - a pyarrow.MonthDayNanoIntervalArray
+    """Return the months, days and nanoseconds of intervals; 0 for NULL."""
+    parts = np.dtype([("months", "<i4"), ("days", "<i4"), ("nanoseconds", "<i8")])
+    buffer = values.buffers()[1] if len(values) else b""
+    read: NDArray[Any] = np.frombuffer(buffer, parts)[values.offset : values.offset + len(values)].copy()
+    read[_is_null(values)] = 0
+    return read
 
 
 def _texts(values: Any) -> pa.Array:  # noqa: ANN401 - a pyarrow array
@@ -234,7 +248,7 @@ DATE = Codec("date", 1082, pa.date32(), _dates)
 TIME = Codec("time", 1083, pa.time64("us"), _times)
 TIMESTAMP = Codec("timestamp", 1114, pa.timestamp("us"), _timestamps)
 TIMESTAMPTZ = Codec("timestamp with time zone", 1184, pa.timestamp("us", "UTC"), _timestamps)
-INTERVAL = Codec("interval", 1186, pa.duration("us"), _durations)
+INTERVAL = Codec("interval", 1186, pa.duration("us"), _intervals)
 NUMERIC = Codec("numeric", 1700, None, _numerics)
 UUID = Codec("uuid", 2950, pa.binary(16), _uuids)
 JSONB = Codec("jsonb", 3802, pa.large_string(), _jsonb)

@@ -33,6 +33,8 @@ def texts(values: Any, *, is_uuid: bool = False) -> pa.Array:  # noqa: ANN401 - 
     if pa.types.is_duration(kind):
         microseconds = values.cast(pa.duration("us")).cast(pa.int64()).cast(pa.large_string())
         return pc.binary_join_element_wise(microseconds, _scalar("microseconds"), _scalar(" "))
+    if pa.types.is_interval(kind):
+        return _mapped(values, lambda parts: f"{parts[0]} months {parts[1]} days {parts[2] // 1_000} microseconds")
     if pa.types.is_timestamp(kind) and kind.tz:
         values = values.cast(pa.timestamp(kind.unit, "UTC"))
     return values.cast(pa.large_string())

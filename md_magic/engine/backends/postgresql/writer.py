@@ -99,6 +99,8 @@ class _Column:
         """Return *values* in the Arrow type that is written."""
         if self.is_json and not pa.types.is_large_string(values.type):
             return frames.json_texts(values, self.label)
+        if pa.types.is_interval(_element(values.type)):
+            return _whole_microseconds(values, self.label)
         if self.is_text or (self.codec.arrow is None and pa.types.is_decimal(values.type)):
             return values
         kind = self.codec.arrow or pa.decimal128(20, 0)
@@ -112,6 +114,22 @@ class _Column:
 
     def written(self, values: Any) -> Any:  # noqa: ANN401 - pyarrow arrays
         return text.texts(self.prepared(values), is_uuid=self.codec is binary.UUID and not self.is_text)
+
+
+def _element(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_large_list(kind) else kind
+
+
+def _whole_microseconds(values: Any, label: str) -> Any:  # noqa: ANN401 - pyarrow arrays
+    """Return *values*, intervals or lists of them, as they are. Raises `FrameError` for a part of a microsecond."""
+    flat = values.flatten() if pa.types.is_large_list(values.type) else values
+    if (binary.parts_of(flat)["nanoseconds"] % 1_000).any():
+        message = (
+            f"The column {label!r} has parts of a microsecond, which PostgreSQL's interval does not have. Nothing was"
+            " written. Round them first."
+        )
+        raise FrameError(message)
+    return values
 
 
 class PostgreSQLWriter(Writer):
@@ -240,6 +258,7 @@ def _codec(kind: pa.DataType) -> Codec | None:
         (pa.types.is_date, binary.DATE),
         (pa.types.is_time, binary.TIME),
         (pa.types.is_duration, binary.INTERVAL),
+        (pa.types.is_interval, binary.INTERVAL),
         (pa.types.is_decimal, binary.NUMERIC),
         (pa.types.is_fixed_size_binary, binary.BYTEA),
     )

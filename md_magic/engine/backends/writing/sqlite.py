@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from md_magic.engine.backends.writing import source as frames
 from md_magic.engine.backends.writing.writer import Writer
-from md_magic.errors import StatementError
+from md_magic.errors import FrameError, StatementError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -106,6 +106,12 @@ def _type_name(field: pa.Field) -> str:
 def _converter(field: pa.Field) -> Callable[[Any], list[Any]]:
     """Return what makes Python values that sqlite3 binds, of a column that is *field*."""
     kind, name = field.type, field.name
+    if pa.types.is_interval(kind):
+        message = (
+            f"The column {name!r} is of {kind}, which SQLite has no type for. Nothing was written. Make it a text or a"
+            " number first."
+        )
+        raise FrameError(message)
     if frames.is_uuid(field):
         return lambda values: [None if raw is None else str(uuid.UUID(bytes=raw)) for raw in values.to_pylist()]
     tests: tuple[tuple[Callable[[pa.DataType], bool], Callable[[Any], list[Any]]], ...] = (
