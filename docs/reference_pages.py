@@ -81,7 +81,8 @@ def _settings() -> str:
     return (
         "# Settings\n\n`%config MdsqlMagics.NAME = VALUE` sets one for the kernel, and `%config MdsqlMagics` shows them all;"
         " `c.MdsqlMagics.NAME = VALUE` in IPython's configuration sets one for you, and `[tool.md_magic]` of the nearest"
-        " `pyproject.toml` for a project, below yours.\n\n" + "\n".join(rows) + "\n"
+        " `pyproject.toml` for a project, below yours. A relative path of `default_target` counts from that file's folder"
+        " there, and from the current one elsewhere.\n\n" + "\n".join(rows) + "\n"
     )
 
 

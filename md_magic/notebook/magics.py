@@ -20,6 +20,7 @@ from md_magic.notebook.cell import Cell
 from md_magic.notebook.error_display import ErrorDisplay
 from md_magic.notebook.ipython_hooks import IPythonHooks
 from md_magic.notebook.names import NAME
+from md_magic.notebook.shown_rows import ShownRows
 from md_magic.notebook.terminal import Terminal
 from md_magic.session import project as projects
 from md_magic.sql.statement import Form
@@ -93,6 +94,7 @@ class MdsqlMagics(Magics):
         """Make the magics of *shell*; its session is made by the first cell."""
         self._other_name = Alias(shell, self.mdsql)  # type: ignore[misc] # IPython's decorator is typed wrongly
         self._aliases = AliasMagics(shell, self.mdsql)  # type: ignore[misc]
+        self._shown_rows = ShownRows()
         super().__init__(shell)
         self._session: Session | None = None
         self.project = projects.NONE
@@ -300,16 +302,23 @@ class MdsqlMagics(Magics):
             self.alias = ""
 
     def end(self) -> None:
-        """Give the alias back."""
+        """Give the alias back, and pandas' own rows."""
         self._is_loaded = False
+        self._shown_rows.set(None)
         self._aliases.remove()
         self._other_name.release()
 
+    @validate("max_rows_displayed")
+    def _check_rows(self, proposal: Mapping[str, Any]) -> int | None:
+        value = cast("int | None", proposal["value"])
+        if value is None or value >= 0:
+            return value
+        message = f"max_rows_displayed is a whole number from 0 on, or None, and {value!r} is not."
+        raise TraitError(message)
+
     @observe("max_rows_displayed")
     def _limit_display(self, change: Mapping[str, Any]) -> None:
-        import pandas as pd  # 300 ms; only a person who changes the setting pays
-
-        pd.set_option("display.max_rows", change["new"] if change["new"] is not None else 60)
+        self._shown_rows.set(change["new"])
 
 
 MdsqlMagics.mdsql.__doc__ = (

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 from md_magic.auth.secret import MaskedURI, is_secret_name, secrets_typed, secrets_within
 from md_magic.auth.token import tokens_in
 from md_magic.sql import placeholders
+from md_magic.sql.target import anchored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _FILE = "pyproject.toml"
 _TABLE = "md_magic"
+_DEFAULT = "default_target"
 _MENTIONED = re.compile(r"md_magic")
 _ALIAS = re.compile(r"[\w.-]+")
 
@@ -32,7 +34,7 @@ class Project:
     """Settings by name, as TOML has them; they have not been checked."""
 
     targets: Mapping[str, str] = field(default_factory=dict)
-    """URIs by alias."""
+    """URIs by alias. A relative path in one counts from the file's folder, wherever a notebook of the project is."""
 
     problems: tuple[str, ...] = ()
     """Sentences for a person: what cannot be read, and what must not stand there."""
@@ -60,9 +62,12 @@ def read(path: Path, text: str) -> Project:
     import tomllib  # 5 ms, and few folders have such a table
 
     try:
-        table = tomllib.loads(text).get("tool", {}).get(_TABLE, {})
-    except tomllib.TOMLDecodeError as error:
+        tools = tomllib.loads(text).get("tool", {})
+    except (ValueError, RecursionError) as error:  # a TOMLDecodeError, and a number or a nesting beyond Python's limits
         return Project(path, problems=(f"{path} cannot be read: {error}. Its [tool.{_TABLE}] was not taken.",))
+    if not isinstance(tools, dict):
+        return Project(path, problems=(f"{path}: tool is a table of tables, of which one is written [tool.{_TABLE}].",))
+    table = tools.get(_TABLE, {})
     if not isinstance(table, dict):
         return Project(path, problems=(f"{path}: tool.{_TABLE} is a table of settings, written [tool.{_TABLE}].",))
     settings = {name: value for name, value in table.items() if name != "targets"}
@@ -70,7 +75,13 @@ def read(path: Path, text: str) -> Project:
     problems = [*_wrong_targets(path, targets), *_secrets(path, settings, targets)]
     if not isinstance(targets, dict):
         targets = {}
-    usable = {name: MaskedURI(uri) for name, uri in targets.items() if isinstance(uri, str) and _ALIAS.fullmatch(name)}
+    usable = {
+        name: MaskedURI(anchored(uri, path.parent))
+        for name, uri in targets.items()
+        if isinstance(uri, str) and _ALIAS.fullmatch(name)
+    }
+    if isinstance(default := settings.get(_DEFAULT), str):
+        settings[_DEFAULT] = anchored(default, path.parent)
     return Project(path, settings, usable, tuple(problems))
 
 

@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from md_magic.auth.secret import Secret, is_secret_name, mask_uris, tells_secret
 from md_magic.errors import TargetError
@@ -217,6 +217,20 @@ def read(word: str) -> Target:
         url, secrets = _without_secrets(url)
         return Target(url=_spelt(url), secrets=secrets, key=_key(secrets))
     return _read_file(word, files)
+
+
+def anchored(uri: str, folder: Path) -> str:
+    """Return *uri* so that the relative path of a file in it counts from *folder*; any other as it is.
+
+    A path that begins with a variable may be one from the root.
+    """
+    files = _FILES.fullmatch(uri)
+    scheme, driver, slashes, name, parameters = files.groups(default="") if files is not None else [""] * 5
+    path = unquote(name)
+    is_relative = slashes == "///" and path and path[0] not in ":$~"
+    if not is_relative or _EXTENSION.match(path) or _REMOTE.match(path) or _WINDOWS.match(path):
+        return uri
+    return f"{scheme}{driver}:///{quote(folder.as_posix())}/{name}{parameters}"
 
 
 def _read_file(word: str, match: re.Match[str]) -> Target:

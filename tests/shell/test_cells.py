@@ -597,13 +597,32 @@ def test_the_catalogue(shell):
     assert shell.cell("%mdsql --databases").value.name.tolist() == ["memory"]
 
 
-def test_max_rows_displayed_is_pandas_own_setting(shell):
+@pytest.fixture
+def shown_rows():
+    """Have pandas show 200 rows, which is a user's own number."""
     before = pd.get_option("display.max_rows")
-    try:
-        shell.cell("%config MdsqlMagics.max_rows_displayed = 4")
-        assert "..." in shell.sql("from range(50)").printed
-    finally:
-        pd.set_option("display.max_rows", before)
+    pd.set_option("display.max_rows", 200)
+    yield lambda: pd.get_option("display.max_rows")
+    pd.set_option("display.max_rows", before)
+
+
+def test_max_rows_displayed_is_pandas_own_setting(shell, shown_rows):
+    shell.cell("%config MdsqlMagics.max_rows_displayed = 4")
+    assert "..." in shell.sql("from range(50)").printed
+    shell.cell("%config MdsqlMagics.max_rows_displayed = 5")
+    assert shown_rows() == 5
+    shell.cell("%config MdsqlMagics.max_rows_displayed = None")
+    assert shown_rows() == 200
+    shell.cell("%config MdsqlMagics.max_rows_displayed = 4")
+    pd.set_option("display.max_rows", 30)
+    shell.cell("%config MdsqlMagics.max_rows_displayed = None")
+    assert shown_rows() == 30
+
+
+def test_max_rows_displayed_ends_with_the_extension(shell, shown_rows):
+    shell.cell("%config MdsqlMagics.max_rows_displayed = 4")
+    shell.cell("%unload_ext md_magic")
+    assert shown_rows() == 200
 
 
 # ---- errors ----------------------------------------------------------------------------------------------------------

@@ -83,7 +83,7 @@ def test_a_project_has_targets_a_default_and_settings(ip, folder):
     assert shell.magics.progress_after == 9.0
     listed = shell.cell("%mdsql --connections").value
     assert listed[["name", "alias", "state"]].to_numpy().tolist() == [
-        ["duckdb:///main.duckdb", "main", "open"],
+        [f"duckdb:///{folder}/main.duckdb", "main", "open"],
         ["sqlite:///${NOT_SET}", "other", "not open"],
     ]
     assert listed["current"].tolist() == [True, False]
@@ -115,7 +115,7 @@ def test_ipythons_own_configuration_goes_before_the_projects(ip, folder):
 def test_what_is_wrong_in_it_is_said_and_stops_nothing(ip, folder, capsys):
     project(
         folder,
-        "[tool.md_magic]\nformat = 'parrot'\nforamt = 'dict'\ntimeout = -1\n"
+        "[tool.md_magic]\nformat = 'parrot'\nforamt = 'dict'\ntimeout = -1\nmax_rows_displayed = -1\n"
         "[tool.md_magic.targets]\np = 'postgresql+psycopg://u:hunter2@h/db'",
     )
     shell = loaded(ip)
@@ -123,6 +123,7 @@ def test_what_is_wrong_in_it_is_said_and_stops_nothing(ip, folder, capsys):
     assert "format cannot be set" in said
     assert "Did you mean format?" in said
     assert "timeout cannot be set" in said
+    assert "max_rows_displayed is a whole number from 0 on, or None, and -1 is not" in said
     assert "the target 'p' has a secret in it" in said
     assert "hunter2" not in said
     assert shell.sql("SELECT 1 AS a").value["a"].tolist() == [1]
@@ -134,6 +135,22 @@ def test_a_broken_file_is_said_once_and_loading_goes_on(ip, folder, capsys):
     shell = loaded(ip)
     assert "pyproject.toml cannot be read" in capsys.readouterr().out
     assert shell.sql("SELECT 1 AS a").value["a"].tolist() == [1]
+
+
+def test_notebooks_of_a_project_have_one_database(ip, folder, monkeypatch):
+    project(
+        folder,
+        "[tool.md_magic]\ndefault_target = 'duckdb:///rel.db'\n[tool.md_magic.targets]\nprod = 'sqlite:///rel.sqlite'",
+    )
+    (folder / "sub" / "deep").mkdir(parents=True)
+    monkeypatch.chdir(folder / "sub" / "deep")
+    shell = loaded(ip)
+    shell.sql("CREATE TABLE t AS SELECT 1 AS a")
+    shell.sql("CREATE TABLE t AS SELECT 1 AS a", "@prod")
+    assert (folder / "rel.db").exists()
+    assert (folder / "rel.sqlite").exists()
+    code = "import md_magic; print(md_magic.sql('SELECT a FROM t', target='@prod').a[0])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "1\n"
 
 
 def test_code_outside_of_ipython_has_the_projects_targets_too(folder):

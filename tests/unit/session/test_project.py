@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 
 from md_magic.session import project
@@ -37,6 +39,9 @@ def test_settings_and_targets_are_told_apart(tmp_path):
     [
         ("[tool.md_magic\n", "cannot be read"),
         ("tool.md_magic = 3", "a table of settings"),
+        ("tool = 3 # md_magic", "tool is a table of tables"),
+        (f"tool = {'[' * 20_000} # md_magic", "cannot be read"),
+        (f"md_magic = {'1' * 5_000}", "cannot be read"),
         ("[tool.md_magic]\ntargets = 'md:'", "a table of URIs by alias"),
         ("[tool.md_magic.targets]\na = 3", "is a int, where a URI is needed"),
         ("[tool.md_magic.targets]\n'a b' = 'md:'", "is no alias"),
@@ -74,6 +79,26 @@ def test_a_secret_is_warned_about_with_what_to_do_and_not_shown(tmp_path, uri, s
 )
 def test_a_variable_in_its_place_is_no_secret(tmp_path, uri):
     assert of(tmp_path, f"[tool.md_magic.targets]\nprod = '{uri}'").problems == ()
+
+
+@pytest.mark.parametrize(
+    ("uri", "anchored"),
+    [
+        ("duckdb:///x.duckdb", "duckdb:///{}/x.duckdb"),
+        ("duckdb:///../x.duckdb?access_mode=read_only", "duckdb:///{}/../x.duckdb?access_mode=read_only"),
+        ("sqlite+pysqlite:///data/${NAME}.db", "sqlite+pysqlite:///{}/data/${{NAME}}.db"),
+        *((uri, uri.replace("{", "{{").replace("}", "}}")) for uri in (
+            "duckdb:///:memory:", "duckdb:////abs.db", "duckdb:///~/x.db", "duckdb:///md:x", "md:x", "sqlite://",
+            "sqlite:///file:x?uri=true", "duckdb:///ducklake:x", "duckdb:///${DATA}/x.db", "postgresql://h/db", "@other",
+            "duckdb:///C:/x.db", "duckdb:///:memory:name", "$PROD",
+        )),
+    ],
+)  # fmt: skip
+def test_a_relative_path_counts_from_the_files_folder(tmp_path, uri, anchored):
+    folder = tmp_path / "a b$c"
+    folder.mkdir()
+    found = of(folder, f"[tool.md_magic]\ndefault_target = '{uri}'\n[tool.md_magic.targets]\nprod = '{uri}'")
+    assert found.targets["prod"] == found.settings["default_target"] == anchored.format(quote(str(folder)))
 
 
 def test_a_file_that_is_no_text_is_left_alone(tmp_path):
