@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import string
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from md_magic.engine.results.views import Term
     from md_magic.sql.statement import Statement
     from md_magic.sql.syntax.base import Syntax
-
-_NUMBERED = re.compile(r"(.*)_\d+", re.DOTALL)
-"""What `unique_names` makes of a name that was there before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +137,12 @@ class _Within:
 def _are_sure(names: Sequence[str]) -> bool:
     """Whether a driver's *names* are surely those of the query's columns: plain, and none made unique by a number."""
     known = {name.lower() for name in names}
-    numbered = (_NUMBERED.fullmatch(name) for name in names)
-    return all(map(str.isidentifier, names)) and not any(match and match[1].lower() in known for match in numbered)
+    parts = [name.rstrip(string.digits).lower() for name in names]
+    made = (
+        part != name.lower() and part[-1:] == "_" and part[:-1] in known
+        for name, part in zip(names, parts, strict=True)
+    )
+    return all(map(str.isidentifier, names)) and not any(made)
 
 
 def _condition(syntax: Syntax, column: KeptColumn, term: Term) -> str:
