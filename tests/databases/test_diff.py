@@ -200,6 +200,7 @@ def test_names_on_postgresql(lab, postgresql_uri):
         ("DELETE FROM kept RETURNING *", "is no query"),
         ("WITH d AS (DELETE FROM kept RETURNING *) SELECT * FROM d", "changes something"),
         ("SELECT * INTO made FROM kept", "changes something"),
+        ("SELECT 1) AS s, LATERAL (SELECT 2", "is no query"),
         ("SELECT * FROM nope -- x", "LINE 1: SELECT * FROM nope"),
         ("nope", "LINE 1: nope"),
     ],

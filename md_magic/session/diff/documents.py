@@ -10,17 +10,23 @@ import json
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _MOMENT = re.compile(
     r"(\d{4,}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:Z|([+-]\d\d):?(\d\d)?)?",
 )
 """A moment, as databases and Python write it."""
+
+
+class _Number(str):
+    """A number as it is written in a document."""
+
+    __slots__ = ()
+
+
+_DECODER = json.JSONDecoder(parse_int=_Number, parse_float=_Number, parse_constant=str)  # to make one takes 20 µs
 
 
 def canonical(documents: pa.ChunkedArray, moments: pa.ChunkedArray) -> pa.Array:
@@ -31,37 +37,32 @@ def canonical(documents: pa.ChunkedArray, moments: pa.ChunkedArray) -> pa.Array:
 
 def _canonical(text: str, *, moments: bool) -> str:
     try:
-        document = json.loads(text, parse_int=Decimal, parse_float=Decimal, parse_constant=str)
-    except (ValueError, ArithmeticError, RecursionError):  # a text that is no JSON is itself
+        return _written(_DECODER.decode(text), moments=moments)
+    except (ValueError, ArithmeticError, RecursionError):  # a text that is no JSON, or beyond a Decimal, is itself
         return text
-    return "".join(_parts(document, moments=moments))
 
 
-def _parts(value: Any, *, moments: bool) -> Iterator[str]:  # noqa: ANN401 - any value of JSON
+def _written(value: Any, *, moments: bool) -> str:  # noqa: ANN401 - any value of JSON
+    if isinstance(value, _Number):
+        return _number(value)
     if isinstance(value, dict):
-        for sign, key in zip("{" + "," * len(value), sorted(value), strict=False):
-            yield f"{sign}{json.dumps(key)}:"
-            yield from _parts(value[key], moments=moments)
-        yield "}" if value else "{}"
-    elif isinstance(value, list):
-        for sign, item in zip("[" + "," * len(value), value, strict=False):
-            yield sign
-            yield from _parts(item, moments=moments)
-        yield "]" if value else "[]"
-    elif isinstance(value, Decimal):
-        yield _number(value)
-    else:
-        yield json.dumps(_moment(value) if moments and isinstance(value, str) else value)
+        items = (f"{json.dumps(key)}:{_written(value[key], moments=moments)}" for key in sorted(value))
+        return f"{{{','.join(items)}}}"
+    if isinstance(value, list):
+        return f"[{','.join([_written(item, moments=moments) for item in value])}]"
+    return json.dumps(_moment(value) if moments and isinstance(value, str) else value)
 
 
-def _number(value: Decimal) -> str:
-    """Return *value* as digits and an exponent, exactly: `15e-1` for 1.5 and 1.50."""
-    sign, digits, exponent = value.as_tuple()
-    text = "".join(map(str, digits)).strip("0") if value else ""
-    if not text:
+def _number(text: str) -> str:
+    """Return a number as digits and an exponent, exactly: `15e-1` for 1.5 and 1.50."""
+    if text.isdecimal() and text[-1] != "0":
+        return f"{text}e0"
+    sign, digits, exponent = Decimal(text).as_tuple()
+    written = "".join(map(str, digits))
+    significant = written.rstrip("0")
+    if not significant:
         return "0"
-    ending = len(digits) - len("".join(map(str, digits)).rstrip("0"))
-    return f"{'-' * sign}{text}e{int(exponent) + ending}"
+    return f"{'-' * sign}{significant.lstrip('0')}e{int(exponent) + len(written) - len(significant)}"
 
 
 def _moment(text: str) -> str:

@@ -161,11 +161,12 @@ class OnTarget:
     def _one_query(self, backend: Backend, statement: Statement) -> str:
         """Return the text of *statement*. Raises `StatementError` unless it is one query that changes nothing."""
         text = backend.syntax.without_semicolon(statement.text)
+        words = [token.low for token in backend.syntax.tokens(text)]
         if statement.of > 1:
             got = f"has {count(statement.of, 'statement')}"
-        elif not backend.syntax.is_query(text, backend.parse):
+        elif not backend.syntax.is_query(text, backend.parse) or not _is_closed(words):
             got = "is no query"
-        elif _changes(text):
+        elif _changes(words):
             got = "changes something"
         else:
             return text
@@ -200,9 +201,14 @@ class OnTarget:
         return self.digests.key(self.ask, parts) if self.digests else declared_key(self.backend.connection, parts)
 
 
-def _changes(query: str) -> bool:
-    """Whether a *query* has a part that writes: a CTE that is no query, or an INTO."""
-    words = list(kinds.tokens(query))
+def _is_closed(words: Sequence[str]) -> bool:
+    """Whether no bracket closes that was not opened in *words*: it would close one of ours."""
+    depths = itertools.accumulate({"(": 1, ")": -1}.get(word, 0) for word in words)
+    return min(depths, default=0) >= 0
+
+
+def _changes(words: Sequence[str]) -> bool:
+    """Whether a query of *words* has a part that writes: a CTE that is no query, or an INTO."""
     return ("into" in words and "unpivot" not in words) or any(
         first == "(" and second in _CHANGES and third != "("
         for first, second, third in zip(words, words[1:], words[2:], strict=False)

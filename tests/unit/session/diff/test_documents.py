@@ -76,4 +76,5 @@ def test_moments_are_written_in_several_ways(one, other):
 def test_what_is_no_json_stays_itself():
     deep = "[" * 100_000
     odd = '["2024-13-45 99:99:99+00"]'
-    assert texts("no JSON", deep, "", odd, moments=True) == ["no JSON", deep, "", odd]
+    huge = "[1e99999999999999999999999]"
+    assert texts("no JSON", deep, "", odd, huge, moments=True) == ["no JSON", deep, "", odd, huge]
