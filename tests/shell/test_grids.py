@@ -370,6 +370,16 @@ def test_its_statement_compares_a_variant_as_it_is_kept(notebook):
     assert notebook.sql(f"SELECT v::VARCHAR AS v FROM ({g.sql})").value["v"].tolist() == ["x", "1"]
 
 
+def test_its_statement_has_no_collation(notebook):
+    notebook.sql("create table t(v varchar collate nocase); insert into t values ('A'), ('a'), ('b'), ('B')")
+    notebook.sql("set default_collation = 'noaccent'")
+    for sql, typed in (("from t", "> A"), ("from t", "b"), ("select * from (values ('e'), ('é')) r(v)", "e")):
+        notebook.sql(sql, "--grid -o g")
+        g = notebook.variables["g"]
+        see(g, [0], sort=[[0, False]], filters=[[0, typed]])
+        assert notebook.sql(g.sql).value.equals(g.frame())
+
+
 @pytest.mark.parametrize("value", ["[1,2]", "[]", "{'a': 1}", "b'x'", "__import__('numpy').int64(5)"])
 def test_a_value_of_its_statement_has_its_type(notebook, value):
     notebook.sql("select :a as x, typeof(:a) as t", f'--grid -o g --param "a={value}"')

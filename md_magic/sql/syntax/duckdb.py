@@ -42,12 +42,15 @@ class DuckDBSyntax(Syntax):
         return values.literal(value)
 
     def operand(self, column: KeptColumn) -> str:
-        """Return *column* so that it is sorted and compared as it is kept: as text, where it cannot be kept."""
-        return self.text(column) if column.kind in {"TYPE", "VARIANT"} else column.quoted
+        """Return *column* so that it is sorted and compared as it is kept: as text, where it cannot be kept.
+
+        Texts have a collation of the query's own otherwise, or that of the setting `default_collation`.
+        """
+        return self.text(column) if column.kind in {"TYPE", "VARCHAR", "VARIANT"} else column.quoted
 
     def text(self, column: KeptColumn) -> str:
         """Return the text of the values of *column*."""
-        return f"{column.quoted}::VARCHAR"
+        return f"{column.quoted}{'' if column.kind == 'VARCHAR' else '::VARCHAR'} COLLATE C"
 
     def ordered(self, column: KeptColumn, *, down: bool) -> str:
         """Return the part of an ORDER BY that sorts by *column*, with NULLs last."""
