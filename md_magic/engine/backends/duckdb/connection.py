@@ -170,7 +170,7 @@ class DuckDBConnection(Backend):
         where the user's own connection, on which the target is, was closed.
         """
         try:
-            native = dbapi.without_progress_bar(self.native.cursor())
+            native = dbapi.counting_progress(self.native.cursor())
         except duckdb.ConnectionException as error:
             where = "in your own variable: open it there" if self.target.variable else "just now: open it"
             message = f"{self.target.name} was closed {where} again."

@@ -78,7 +78,7 @@ class Dialect(duckdb_engine.Dialect):
         Every further connection is a cursor of the first: another connection to the same database, even in memory.
         """
         if self._main is not None:
-            return Connection(without_progress_bar(self._main.cursor()))
+            return Connection(counting_progress(self._main.cursor()))
         native = parameters.get("native")
         if native is not None:
             self._main = native
@@ -87,7 +87,7 @@ class Dialect(duckdb_engine.Dialect):
         self._main = neighbours.connect(parameters["database"], config)
         for name, value in parameters.get("settings", {}).items():
             self._main.execute(f"SET {identifier(name)} = $value", {"value": revealed(value)})
-        return Connection(without_progress_bar(self._main))
+        return Connection(counting_progress(self._main))
 
     def is_disconnect(self, e: object, connection: object, cursor: object) -> bool:  # noqa: ARG002
         """Keep the connection after every error: PostgreSQL's dialect judges by words, which any query can contain."""
@@ -111,9 +111,13 @@ def show_progress_bar(native: duckdb.DuckDBPyConnection) -> None:
     native.execute("SET enable_progress_bar_print = true")
 
 
-def without_progress_bar(native: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
-    """Return *native* with DuckDB's progress bar turned off."""
-    hide_progress_bar(native)
+def counting_progress(native: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """Return *native*, ours, with the progress of its queries counted and not drawn.
+
+    In a notebook DuckDB counts and draws it by itself; elsewhere it does neither.
+    """
+    native.execute("SET enable_progress_bar_print = false")
+    native.execute("SET enable_progress_bar = true")
     return native
 
 

@@ -67,6 +67,16 @@ def test_the_users_own_connection_tells_its_state(pool: EnginePool) -> None:
         con.rollback()
 
 
+def test_progress_is_counted_and_not_drawn(opened: Callable[..., Database]) -> None:
+    """DuckDB counts it by itself in a notebook alone."""
+    native = opened("duckdb:///:memory:").backend.native
+    assert bar(native) == (True, False)
+    native.execute("FROM range(3_000_000) t(i) SELECT i")
+    assert 0 <= native.query_progress() < 100
+    native.execute("SET enable_progress_bar = false")
+    assert bar(native) == (False, False)
+
+
 def test_the_users_own_connection_has_its_progress_bar_again(pool: EnginePool) -> None:
     with duckdb.connect() as con:
         con.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = true")
