@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 _MOMENT = re.compile(
-    r"(\d{4,}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:Z|([+-]\d\d):?(\d\d)?)?",
+    r"(\d{4,6}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:Z|([+-]\d\d):?(\d\d)?)?",
 )
 """A moment, as databases and Python write it."""
 
