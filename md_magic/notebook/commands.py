@@ -134,7 +134,8 @@ def _diff(cell: Cell) -> Diff:
     from md_magic.session.diff.run import diff  # only a comparison needs it
 
     request, here, there = cell.request, cell.request.argument or "", cell.request.other or ""
-    line = f"%mdsql --diff {here} {there}" + (f" --on {','.join(request.on)}" if request.on else "")
+    names = ",".join(f'"{name}"' if "," in name else name for name in request.on)
+    line = f"%mdsql --diff {here} {there}" + (f" --on {names}" if names else "")
     connecting.read_aliases(cell.magics)
     with cell.watched(), cell.session.history.as_one(line, cell.session.use().execution):
         return diff(

@@ -147,3 +147,4 @@ def test_a_column_with_a_comma_is_named_in_quotes(sales):
     sales.sql('CREATE TABLE c AS SELECT 1 AS "a,b", 2 AS c')
     assert sales.cell("""%mdsql --diff c c --on '"a,b"'""").value.key == ("a,b",)
     assert sales.cell("""%mdsql --diff c c --on '"a,b", c'""").value.key == ("a,b", "c")
+    assert sales.cell("%mdsql --history diff").value["sql"].iloc[-1] == '%mdsql --diff c c --on "a,b",c'
