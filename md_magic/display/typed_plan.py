@@ -7,6 +7,7 @@ frames.
 from __future__ import annotations
 
 import html
+import json
 from typing import TYPE_CHECKING, Any
 
 from md_magic.display.markup import rule
@@ -14,7 +15,7 @@ from md_magic.display.markup import rule
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_HINT = "Write {option} above the statement, without its EXPLAIN, and this plan is drawn as a tree."
+_HINT = "Write {option} above the statement, without its {words}, and this plan is drawn as a tree."
 
 _STYLE = """
 & pre { margin: 4px 0; line-height: 1.3; color: inherit; background: none; white-space: pre; overflow-x: auto }
@@ -22,24 +23,35 @@ _STYLE = """
 """
 
 
-def show_as_text(value: Any, column: str, *, drawn_by: str = "") -> None:  # noqa: ANN401 - a result in any form
-    """Have *value* shown as the text in its *column*, if it is a frame with such a column of texts; else do nothing.
+def show_as_text(value: Any, column: str, *, drawn_by: str = "", words: str = "EXPLAIN") -> None:  # noqa: ANN401 - a result in any form
+    """Have *value* shown as the text in its *column*, if it is a frame with such a column of texts; else as it is.
 
-    *drawn_by* is the option that draws the plan; empty where there is none.
+    *drawn_by* is the option that draws the plan, in place of the *words*, and stands below; empty where there is none.
     """
-    if not column or column not in getattr(value, "columns", ()) or not hasattr(value, "__dict__"):
+    if not column or not hasattr(value, "columns") or not hasattr(value, "__dict__"):
         return
-    texts = list(value[column])
-    if not all(isinstance(text, str) for text in texts):
+    hint = _HINT.format(option=drawn_by, words=words) if drawn_by else ""
+    texts = [_whole(each) for each in value[column]] if column in value.columns else []
+    if texts and all(texts):
+        titles = [str(title) for title in value[value.columns[0]]] if value.columns[0] != column else []
+        text = _text(texts, titles)
+        shown = _html(f"<pre>{html.escape(text)}</pre>", hint)
+    elif hint and hasattr(value, "_repr_html_"):
+        text, shown = repr(value), _html(value._repr_html_() or "", hint)
+    else:
         return
-    titles = [str(title) for title in value[value.columns[0]]] if value.columns[0] != column else []
-    text = _text(texts, titles)
-    hint = _HINT.format(option=drawn_by) if drawn_by else ""
 
     def bundle(**_: object) -> dict[str, str]:
-        return {"text/plain": f"{text}\n\n{hint}" if hint else text, "text/html": _html(text, hint)}
+        return {"text/plain": f"{text}\n\n{hint}" if hint else text, "text/html": shown}
 
     object.__setattr__(value, "_repr_mimebundle_", bundle)  # pandas warns of attributes that look like columns
+
+
+def _whole(value: object) -> str:
+    """Return a plan as text: that of PostgreSQL's JSON, which its drivers have read; empty for anything else."""
+    if isinstance(value, list | dict):
+        return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    return value if isinstance(value, str) else ""
 
 
 def _text(texts: Sequence[str], titles: Sequence[str]) -> str:
@@ -50,6 +62,6 @@ def _text(texts: Sequence[str], titles: Sequence[str]) -> str:
     return "".join(char if char.isprintable() or char in "\n\t" else "·" for char in text)
 
 
-def _html(text: str, hint: str) -> str:
+def _html(body: str, hint: str) -> str:
     note = f"<p>{html.escape(hint)}</p>" if hint else ""
-    return f"<div class='md-typed-plan'>{rule('md-typed-plan', _STYLE)}<pre>{html.escape(text)}</pre>{note}</div>"
+    return f"<div class='md-typed-plan'>{rule('md-typed-plan', _STYLE)}{body}{note}</div>"

@@ -191,8 +191,11 @@ class Cell:
         from md_magic.display import typed_plan  # only an EXPLAIN needs it
 
         reads_plans = self.session.use().backend.reads_plans
-        option = "--analyze" if re.search(r"(?i)\banalyze\b", outcome.statement.text[:100]) else "--explain"
-        typed_plan.show_as_text(outcome.value, outcome.plan_column, drawn_by=option if reads_plans else "")
+        begin = outcome.statement.text[:100]
+        option = "--analyze" if re.search(r"(?i)\banalyze\b", begin) else "--explain"
+        words = "EXPLAIN QUERY PLAN" if re.search(r"(?i)\bexplain\s+query\s+plan\b", begin) else "EXPLAIN"
+        drawn_by = option if reads_plans else ""
+        typed_plan.show_as_text(outcome.value, outcome.plan_column, drawn_by=drawn_by, words=words)
 
     def _start(self, texts: Sequence[str]) -> Job:
         """Start the *texts* as a background query, and return its handle, ready for display."""

@@ -84,3 +84,27 @@ def test_a_subquery_a_union_and_a_cte_are_in_the_tree(filled):
     plan = filled.sql(sql, "--explain").value
     assert len(plan.operators) > 3
     assert len([operator for operator in plan.operators if "small" in str(operator.extra) + operator.name]) >= 2
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("options", ["FORMAT json", "ANALYZE, FORMAT json", "FORMAT yaml", "FORMAT xml", "COSTS off"])
+def test_a_typed_explain_has_its_line_ends_and_the_hint(filled, options):
+    ran = filled.sql(f"EXPLAIN ({options}) SELECT * FROM big")
+    text = (
+        ran.displayed[-1].data["text/plain"]
+        if ran.displayed
+        else filled.ip.display_formatter.format(ran.value)[0]["text/plain"]
+    )
+    option = "--analyze" if "ANALYZE" in options else "--explain"
+    assert text.endswith(
+        f"\n\nWrite {option} above the statement, without its EXPLAIN, and this plan is drawn as a tree."
+    )
+    if "json" in options:
+        assert text.startswith('[\n  {\n    "Plan": {\n      "Node Type": "Seq Scan",\n')
+    assert len(ran.value) > 0
+
+
+@pytest.mark.parametrize("database", ["mariadb"], indirect=True)
+def test_a_typed_explain_that_is_a_table_has_the_hint(filled):
+    ran = filled.sql("EXPLAIN SELECT * FROM big")
+    assert "drawn as a tree" in filled.ip.display_formatter.format(ran.value)[0]["text/plain"]

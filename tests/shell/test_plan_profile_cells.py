@@ -149,9 +149,17 @@ def test_a_typed_explain_in_another_form(made, line):
         assert "drawn as a tree" in ran.displayed[0].data["text/plain"]
 
 
-@pytest.mark.parametrize("sql", ["EXPLAIN SELECT 1", "EXPLAIN QUERY PLAN SELECT 1"])
-def test_a_plan_that_is_a_table_stays_one(made, sql):
-    assert "drawn" not in shown(made, made.sql(sql, "sqlite://").value)["text/plain"]
+def test_a_plan_that_is_a_table_stays_one_with_the_hint_below(made):
+    plan = made.sql("/* c */ EXPLAIN  QUERY PLAN SELECT * FROM sqlite_master", "sqlite://").value
+    data = shown(made, plan)
+    assert "SCAN sqlite_master" in data["text/plain"]
+    assert data["text/plain"].startswith("   id  parent")
+    assert data["text/plain"].endswith(
+        "\n\nWrite --explain above the statement, without its EXPLAIN QUERY PLAN, and this plan is drawn as a tree."
+    )
+    assert "<table" in data["text/html"]
+    assert "drawn as a tree" in data["text/html"]
+    assert "drawn" not in shown(made, made.sql("EXPLAIN SELECT 1").value)["text/plain"]
 
 
 def test_statements_that_duckdb_does_not_measure_show_their_estimates(made):

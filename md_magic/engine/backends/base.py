@@ -58,7 +58,7 @@ logger = logging.getLogger(__name__)
 FRAME = "md_magic frame"
 """The name of a Python table while it is written. No table has this name; the variable may be named like one."""
 
-_EXPLAIN = re.compile(r"(?i)\A(?:\s|--[^\n]*(?:\n|\Z))*+EXPLAIN\b")
+_EXPLAIN = re.compile(r"(?i)\A(?:\s|--[^\n]*+(?:\n|\Z)|/\*(?:[^*]|\*(?!/))*+\*/)*+EXPLAIN\b")
 """The beginning of an EXPLAIN that somebody typed."""
 
 

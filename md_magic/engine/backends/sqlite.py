@@ -44,6 +44,7 @@ _TYPES = (
 _VIEW = "md_magic_columns"
 """A view that is there while the columns of a query are asked for."""
 
+_EXPLAIN_PLAN = re.compile(r"(?i)\A(?:\s|--[^\n]*+(?:\n|\Z)|/\*(?:[^*]|\*(?!/))*+\*/)*+EXPLAIN\s+QUERY\s+PLAN\b")
 _TWICE = re.compile(r":\d+\Z")
 """What SQLite adds to a view's second column of one name."""
 
@@ -65,7 +66,7 @@ class SQLiteBackend(Backend):
         re.compile(r"\Atable .+ has no column named (?P<name>.+)"),
     )
     reads_plans = True
-    explain_words = "EXPLAIN QUERY PLAN"
+    explain_words = plan_column = "EXPLAIN QUERY PLAN"
     _plain_pool_class = NullPool  # a pooled connection to shared memory belongs to one thread
 
     @classmethod
@@ -104,6 +105,10 @@ class SQLiteBackend(Backend):
                 " the background. Use a file: sqlite:///data.db."
             )
         return "" if feature == "dry-run" else super().why_not(feature)
+
+    def plan_column_of(self, statement: Statement) -> str:
+        """Return a name that tells of a plan, though it has several columns: EXPLAIN alone has the machine's code."""
+        return self.plan_column if _EXPLAIN_PLAN.match(statement.text) else ""
 
     def describe(
         self,
