@@ -71,6 +71,11 @@ class Grid:
         """Return the number of rows."""
         return self._store.rows
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The numbers of rows and columns, as those of a frame."""
+        return self._store.rows, len(self._store.columns)
+
     def frame(self) -> pd.DataFrame:
         """Return what is seen, all rows and the columns that are shown, as a pandas DataFrame. Raises `FrameError`."""
         return seen.frame(self._store, self._seen)

@@ -281,9 +281,12 @@ def took(query: QueryTook) -> str:
 
 
 def size(value: Any) -> str:  # noqa: ANN401 - a result in any form
-    """Return `1,234,567 rows × 5 columns` for a result in any form; a stream has columns only."""  # noqa: RUF002 - a sign, not a letter
+    """Return `1,234,567 rows × 5 columns` for a result in any form; a stream has columns only, a still says it."""  # noqa: RUF002 - a sign, not a letter
     if isinstance(value, dict):
         return table_size(len(next(iter(value.values()), [])), len(value))
     if hasattr(value, "shape"):
         return table_size(*value.shape)
-    return count(len(value.schema), "column") if hasattr(value, "schema") else ""
+    if hasattr(value, "schema"):
+        return count(len(value.schema), "column")
+    size = getattr(value, "size", "")
+    return size if isinstance(size, str) else ""

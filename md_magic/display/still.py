@@ -32,6 +32,9 @@ class Still:
     note: str
     """The size of the whole result, and which part is not shown."""
 
+    size: str = ""
+    """The size of what was fetched, for the status of a cell."""
+
     @classmethod
     def of(cls, store: ResultStore, *, more: bool = False, hint: str = "") -> Still:
         """Return the first rows of *store*; *more* says that the result has rows that were not fetched.
@@ -47,7 +50,8 @@ class Still:
             sentences.append(f"Columns after the {FEW}th are not shown.")
         if more or store.rows > FEW:
             sentences.append(hint)
-        return cls(store.columns, tuple(page.rows), " ".join(sentences))
+        size = f"the first {size_of(store)}; there are more" if more else size_of(store)
+        return cls(store.columns, tuple(page.rows), " ".join(sentences), size)
 
     def __str__(self) -> str:
         """Return the table as text."""

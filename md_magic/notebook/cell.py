@@ -9,6 +9,7 @@ import contextlib
 import functools
 import os
 import re
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -22,6 +23,7 @@ from md_magic.errors import OptionError, SignInRequired, StatementError
 from md_magic.notebook import connecting, live, names
 from md_magic.sql import quoting as quotings
 from md_magic.sql import template
+from md_magic.wording import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -53,6 +55,9 @@ class Cell:
         self.request: Request = request
         self.variables: Mapping[str, Any] = variables
         self._outcome: Outcome | None = None
+        self._size = ""
+        """What there is to say of the size of a result that is no outcome of a statement's own."""
+
         self._parameters: dict[str, Any] | None = None
 
     @property
@@ -120,6 +125,21 @@ class Cell:
                 status = self._status(outcome, execution)
         finally:
             line.finish(status, said=said, always=magics.status == "always")
+
+    def timed(self, act: Callable[[Cell], T]) -> T:
+        """Return the result of *act*, which asks the current target for a list, with a status as that of a cell."""
+        magics, began = self.magics, time.monotonic()
+        value = act(self)
+        elapsed = time.monotonic() - began
+        is_told = magics.status == "always" or (magics.status == "slow" and elapsed >= magics.progress_after)
+        if is_told and not self.request.quiet and self.session.current is not None:
+            line = progress.Live(lambda: host.host(magics.shell), lambda: _view(Execution()), lambda: None)
+            line.finish(progress.status(progress.size(value), elapsed, self.session.current.name), always=True)
+        return value
+
+    def read(self, rows: int) -> None:
+        """Say at the end of the cell that *rows* were read."""
+        self._size = count(rows, "row")
 
     def _answer(self, sql: str) -> Any:  # noqa: ANN401 - a result in any form
         """Return the result of *sql*, or what the cell's mode makes of it."""
@@ -286,9 +306,11 @@ class Cell:
         is_stream = (self.request.form or self.magics.format) == "reader"
         asks = execution.is_slow and outcome is not None and not is_stream
         took = self.session.platform.last_query() if asks else None
+        line = self._size or line
         if outcome is not None and not outcome.rowless:
             line = progress.size(outcome.value)
-            line = line if outcome.limited_to is None else f"the first {line}; there are more"
+            is_part = outcome.limited_to is not None and "there are more" not in line
+            line = f"the first {line}; there are more" if is_part else line
         return progress.status(line, execution.elapsed, execution.target, progress.took(took) if took else "")
 
     def _is_only_output(self) -> bool:
@@ -318,7 +340,9 @@ def _plan(cell: Cell, sql: str) -> Any:  # noqa: ANN401 - a plan, or a frame
 
 
 def _profile(cell: Cell, sql: str) -> Any:  # noqa: ANN401 - a profile
-    return cell.session.profile(sql, cell.variables, cell.parameters)
+    profile = cell.session.profile(sql, cell.variables, cell.parameters)
+    cell.read(profile.rows)
+    return profile
 
 
 def _grid(cell: Cell, sql: str) -> Any:  # noqa: ANN401 - a grid, or a plain table
@@ -351,6 +375,7 @@ def _chart(cell: Cell, sql: str) -> Any:  # noqa: ANN401 - an altair.Chart
     request = cell.request
     wish = Wish(cast("Kind | None", request.argument), request.x, request.y, request.color, request.facet)
     drawing = cell.session.chart(sql, cell.variables, cell.parameters, wish, request.limit)
+    cell.read(drawing.rows)
     from md_magic.display.chart import build  # Altair: 0.5 s, not before a query that may fail
 
     return build.chart(drawing)

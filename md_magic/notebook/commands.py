@@ -32,13 +32,16 @@ class Command(NamedTuple):
     on_target: bool = False
     """Whether the target is opened first."""
 
+    lists: bool = False
+    """Whether it asks the target for rows, which takes its time: it ends with a status, as a cell does."""
+
 
 def run(cell: Cell) -> Any:  # noqa: ANN401 - mostly a frame
     """Run the command of the line, and return its value."""
     command = COMMANDS[cell.request.action]
     if command.on_target:
         connecting.open_target(cell.magics, cell.request, cell.variables)
-    return command.act(cell)
+    return cell.timed(command.act) if command.lists else command.act(cell)
 
 
 def _connections(cell: Cell) -> Any:  # noqa: ANN401 - a frame
@@ -169,9 +172,9 @@ COMMANDS: dict[str, Command] = {
     "connections": Command(_connections),
     "close": Command(_close),
     "close_all": Command(_close_all),
-    "databases": Command(lambda cell: cell.session.databases(), on_target=True),
-    "tables": Command(lambda cell: cell.session.tables(cell.request.argument), on_target=True),
-    "describe": Command(lambda cell: cell.session.describe(cell.request.argument or ""), on_target=True),
+    "databases": Command(lambda cell: cell.session.databases(), on_target=True, lists=True),
+    "tables": Command(lambda cell: cell.session.tables(cell.request.argument), on_target=True, lists=True),
+    "describe": Command(lambda cell: cell.session.describe(cell.request.argument or ""), on_target=True, lists=True),
     "browse": Command(_browse, on_target=True),
     "login": Command(_login),
     "logout": Command(_logout),

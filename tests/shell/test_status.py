@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from md_magic.display import host, progress
+from tests.extras import needs
 
 
 @pytest.fixture
@@ -110,14 +111,30 @@ def test_always_shows_rows_and_time_of_every_cell(shell, monkeypatch, where, in_
         ("SELECT 1 AS a FROM range(3)", "", "3 rows × 1 column"),
         ("SELECT 1 AS a FROM range(3)", "-o kept", "3 rows × 1 column"),
         ("CREATE TABLE t AS SELECT 1 AS a", "", "1 row inserted"),
+        ("FROM range(3000)", "--grid", "3,000 rows × 1 column"),
+        ("FROM range(3000)", "--chart", "3,000 rows"),
+        ("FROM range(3000)", "--profile", "3,000 rows"),
+        ("", "--tables", "1 row × 7 columns"),
+        ("", "--describe t", "1 row × 5 columns"),
+        ("", "--diff t t", ""),
     ):
+        if "chart" in line:
+            needs("altair")
+            needs("vl_convert")
         ran, stays = shell.sql(sql, line), "1 row inserted\n" if "CREATE" in sql else ""
         printed = said_by(ran)
         if where == "batch":
             assert printed == stays
             printed = ran.errors
-        assert re.fullmatch(re.escape(said) + r" · [\d.]+ (µs|ms|s) · duckdb:///:memory:\n", printed), printed
+        size = f"{re.escape(said)} · " if said else ""
+        assert re.fullmatch(size + r"[\d.]+ (µs|ms|s) · duckdb:///:memory:\n", printed), printed
     assert said_by(shell.sql("FROM t", "--quiet")) == ""
+
+
+@pytest.mark.parametrize("limit", ["", " --limit 5"])
+def test_the_size_of_a_grid_is_that_of_what_was_fetched(slow, limit):
+    printed = said_by(slow.sql("FROM range(25)", f"--grid{limit}"))
+    assert printed.startswith("the first 5 rows × 1 column; there are more · " if limit else "25 rows × 1 column · ")
 
 
 def test_never_says_only_what_a_quick_cell_says(slow):

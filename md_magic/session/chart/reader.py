@@ -66,7 +66,7 @@ class Reader:
         channels = {channel: column.field for channel, column in columns.items()}
         title = words.title(self.plan, channels)
         other = self.other_name() if "c" in self.question.labels and self.question.folds else ""
-        return Drawing(self.plan.kind, title, channels, data, tuple(self.said), other=other, **more)
+        return Drawing(self.plan.kind, title, channels, data, self.rows, tuple(self.said), other=other, **more)
 
     def name_of(self, wanted: str, channel: str) -> str:
         """Return *wanted* as the name of a column that no other one has, and that a browser's objects may have."""

@@ -89,6 +89,9 @@ class Drawing:
     """By the channel that draws them: `x`, `y`, `color`, `facet`, `opacity`, `tooltip`."""
 
     data: Mapping[str, Sequence[Any]]
+    rows: int = 0
+    """Rows of the query, as many as were read."""
+
     reduced: tuple[str, ...] = ()
     """Sentences that say what the database has done with the rows, and what is not drawn."""
 
