@@ -33,6 +33,7 @@ author = "The md_magic authors"
 project_copyright = "2026, the md_magic authors"
 release = version = importlib.metadata.version("md_magic")
 
+smartquotes = False  # options and SQL stand in headings and sentences too
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx_copybutton"]
 exclude_patterns = ["pictures"]
 default_role = "code"

@@ -97,6 +97,9 @@ _CUT_PASSWORD = re.compile(r"(://[^\s:/@'\"`]{0,256}+:)[^\s@…]{0,256}+(?=…)"
 """A password whose end, and the `@` behind it, were cut off."""
 
 _ESCAPED = re.compile(r"(?s)\\(.)")
+_PLACEHOLDER = re.compile(r"\$\{\w{1,256}\}")
+"""A variable's name in place of a password, which is none."""
+
 _WORD = re.compile(r"\S+")
 _PARTIAL = 4
 """Characters: a shorter beginning of a password that may hold an `@` is not looked for by itself."""
@@ -238,7 +241,7 @@ def secrets_typed(line: str, sql: str) -> tuple[Secret, ...]:
             values = [value for name, value in _QUERY.findall(text) if is_secret_name(name)]
             typed |= dict.fromkeys(map(Secret, [*_passwords(text), *values]))
         typed |= dict.fromkeys(secrets_told(text))
-    return tuple(typed)
+    return tuple(secret for secret in typed if not _PLACEHOLDER.fullmatch(secret.reveal()))
 
 
 def secrets_told(text: str) -> tuple[Secret, ...]:

@@ -45,6 +45,9 @@ T = TypeVar("T")
 _MOST_SQL = 64 * 10**6
 """Bytes of SQL that are read from a file. A cell is kept in memory several times over."""
 
+_SCHEMES = {".duckdb": "duckdb", ".ddb": "duckdb", ".sqlite": "sqlite", ".sqlite3": "sqlite", ".db": "duckdb"}
+"""What opens files, by how their names end."""
+
 
 class Cell:
     """One run of a cell or a line."""
@@ -121,7 +124,10 @@ class Cell:
         status = said = ""
         try:
             if not request.quiet:
-                said = outcome.line if outcome is not None else ""
+                if request.every:  # below the results before it, where the status of a slow cell is above them
+                    self._print_line(outcome)
+                else:
+                    said = outcome.line if outcome is not None else ""
                 status = self._status(outcome, execution)
         finally:
             line.finish(status, said=said, always=magics.status == "always")
@@ -149,7 +155,7 @@ class Cell:
         except StatementError as error:
             self.session.platform.note_failure(sql, error)
             self._tell_of_fix(error)
-            self._tell_of_engine(sql, error)
+            self._tell_of_target(sql, error)
             if self.request.jinja:
                 error.add_note("\nThe lines are those of the SQL that Jinja has rendered.")
             raise
@@ -162,11 +168,13 @@ class Cell:
             error.add_note("\n`%mdsql --fix` looks for the name that was meant.")
             magics.has_told_of_fix = True
 
-    def _tell_of_engine(self, sql: str, error: StatementError) -> None:
-        """Have the *error* of *sql* that begins with a connection of Python's, as in JupySQL, lead on to `--engine`."""
+    def _tell_of_target(self, sql: str, error: StatementError) -> None:
+        """Have the *error* of *sql* that begins with a connection of Python's, or a file, lead on to the target."""
         word = sql.split(maxsplit=1)[0] if sql.strip() else ""
         if word.isidentifier() and _is_connection(self.variables.get(word)):
             error.add_note(f"\n{word} is a Python variable: --engine {word} runs on what it holds.")
+        elif (scheme := _SCHEMES.get(Path(word).suffix.lower())) and re.fullmatch(r"[^\s'\"();]+", word):
+            error.add_note(f"\n{word} looks like a database in a file: {scheme}:///{word} names it.")
 
     def _signed_in(self, act: Callable[[Cell, str], T], sql: str) -> T:
         """Call *act* with *sql*; if the token is refused, sign in and call it again."""
@@ -296,10 +304,12 @@ class Cell:
     def _status(self, outcome: Outcome | None, execution: Execution) -> str:
         """Return the line at the end of a cell; that of a slow one has the result's size, the time and the target.
 
+        Of several results that are shown it has no size.
+
         The setting `status` says which cells have it. On MotherDuck that of a slow one also has what the service noted,
         if it says so at once. A stream must not be disturbed.
         """
-        line = outcome.line if outcome is not None else ""
+        line = outcome.line if outcome is not None and not self.request.every else ""
         wanted = self.magics.status
         if wanted == "never" or (wanted == "slow" and not execution.is_slow):
             return line
@@ -307,7 +317,7 @@ class Cell:
         asks = execution.is_slow and outcome is not None and not is_stream
         took = self.session.platform.last_query() if asks else None
         line = self._size or line
-        if outcome is not None and not outcome.rowless:
+        if outcome is not None and not outcome.rowless and not self.request.every:
             line = progress.size(outcome.value)
             is_part = outcome.limited_to is not None and "there are more" not in line
             line = f"the first {line}; there are more" if is_part else line

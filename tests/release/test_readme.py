@@ -34,7 +34,7 @@ TRY, PYTHON, SQL, DEVELOP = (text for _, text in BLOCKS)
 def test_the_readme_has_these_blocks_and_no_others():
     """The first installs, as `test_package.py` does; the last is what the gate runs."""
     assert [language for language, _ in BLOCKS] == ["sh", "python", "sql", "sh"]
-    assert "`pip install . jupyterlab && jupyter lab`" in README
+    assert "`pip install '.[chart]' jupyterlab && jupyter lab`" in README
     assert DEVELOP.rstrip().endswith(".venv/bin/python -m pytest -q")
     assert "<!-- tests -->\n```sh\n" + DEVELOP in README
 

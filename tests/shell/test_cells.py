@@ -818,6 +818,21 @@ def test_the_largest_number_is_exact_as_a_python_integer(shell):
     }
 
 
+@pytest.mark.parametrize(
+    ("typed", "uri"),
+    [
+        ("my.duckdb FROM t", "duckdb:///my.duckdb"),
+        ("data/x.sqlite", "sqlite:///data/x.sqlite"),
+        ("a.db", "duckdb:///a.db"),
+    ],
+)
+def test_a_file_in_place_of_a_target_leads_on_to_its_uri(shell, typed, uri):
+    error = shell.cell(f"%mdsql {typed}", error=True).error
+    assert f"looks like a database in a file: {uri} names it." in "".join(error._render_traceback_())
+    error = shell.sql("SELECT nope.db", error=True).error
+    assert "looks like" not in "".join(error._render_traceback_())
+
+
 @pytest.mark.parametrize("target", ["duckdb:///:memory:", "sqlite://"])
 @pytest.mark.parametrize("made", ["duckdb.connect()", "sqlalchemy.create_engine('sqlite://')"])
 def test_a_connection_in_place_of_sql_leads_on_to_engine(shell, target, made):

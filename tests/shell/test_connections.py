@@ -65,6 +65,12 @@ def test_sql_in_a_variable_keeps_its_hint(shell):
     assert "neither a Python variable" in shell.cell("%mdsql $nowhere_at_all", error=True).message
 
 
+def test_a_missing_variable_is_named_where_a_password_would_stand(shell):
+    message = shell.cell("%mdsql postgresql+psycopg://me:${NO_SUCH_PASSWORD}@host/db SELECT 1", error=True).message
+    assert message.startswith("${NO_SUCH_PASSWORD}: there is neither")
+    assert "'NO_SUCH_PASSWORD'" in message
+
+
 def project(folder, text):
     (folder / "pyproject.toml").write_text(text)
 

@@ -59,8 +59,16 @@ def test_every_result_is_displayed_and_one_status_ends_the_cell(slow):
     ran = slow.sql("CREATE TABLE t AS SELECT 1 AS a; SELECT 1 AS a; SELECT 2 AS b", "--all")
     first, status = said_by(ran).splitlines()
     assert first == "1 row inserted"
-    assert status.startswith("1 row × 1 column · ")
+    assert re.fullmatch(r"[\d.]+ (µs|ms|s) · duckdb:///:memory:", status)
     assert len(ran.displayed) == 1
+
+
+def test_what_the_last_statement_says_stands_below_the_others(slow):
+    """In a notebook the status of a slow cell takes the place of its progress, above all outputs."""
+    ran = slow.sql("CREATE TABLE t AS FROM range(3); CREATE TABLE u AS FROM range(5)", "--all")
+    *said, status = said_by(ran).splitlines()
+    assert said == ["3 rows inserted", "5 rows inserted"]
+    assert re.fullmatch(r"[\d.]+ (µs|ms|s) · duckdb:///:memory:", status)
 
 
 def test_a_file_and_the_cell_below_it_are_told_apart(shell, tmp_path):
