@@ -64,7 +64,7 @@ def _cleaner(secrets: Sequence[Secret]) -> Callable[[str], str]:
 
 def _in_sources(clean: Callable[[str], str]) -> None:
     """Mask secrets in the lines that Python keeps of each cell, for tracebacks to show."""
-    for name, entry in list(linecache.cache.items()):
+    for name, entry in linecache.cache.copy().items():
         if name.startswith("<") or "ipykernel" in name:
             lines = next((part for part in entry if isinstance(part, list)), [])  # none, if they are still to be loaded
             whole = "".join(lines)
@@ -74,7 +74,7 @@ def _in_sources(clean: Callable[[str], str]) -> None:
 
 def _in_variables(variables: dict[str, Any], clean: Callable[[str], str]) -> None:
     """Mask secrets in `_i`, `_ii`, `_iii`, `_i00` and `_i1`, `_i2`, ..."""
-    for name, value in list(variables.items()):
+    for name, value in variables.copy().items():
         if isinstance(value, str) and name.startswith("_i") and name.strip("_i0123456789") == "":
             variables[name] = clean(value)
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import atexit
+import gc
+import itertools
+import linecache
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -106,3 +109,24 @@ def test_a_password_is_gone_whatever_became_of_the_cell(shell: InteractiveShell,
         assert b"hunte" not in files
     finally:
         run(shell, "%unload_ext md_magic")
+
+
+def test_others_may_add_lines_and_variables_meanwhile(shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The garbage collector runs Python's code between any two allocations, and so may another thread."""
+    monkeypatch.setattr(linecache, "cache", {f"<cell {at}>": (1, None, ["1\n"], "") for at in range(5000)})
+    shell.user_ns |= {f"v{at}": at for at in range(5000)}
+    added = itertools.count()
+
+    def add(_phase: str, _info: object) -> None:
+        linecache.cache[f"<other {next(added)}>"] = (1, None, ["1\n"], "")
+        shell.user_ns[f"other_{next(added)}"] = 1
+
+    threshold = gc.get_threshold()
+    gc.callbacks.append(add)
+    gc.set_threshold(1)
+    try:
+        history.forget(shell, tokens_in(CELL))
+    finally:
+        gc.set_threshold(*threshold)
+        gc.callbacks.remove(add)
+    assert next(added) > 0
