@@ -284,7 +284,15 @@ def test_a_script_in_a_terminal_prints_link_and_code_beside_its_output(
             text=True,
         ) as script,
     ):
-        approve = threading.Thread(target=lambda: motherduck.approve(motherduck.wait_for_login(250), ann.email))
+
+        def approve_when_asked() -> None:
+            login = motherduck.wait_for_login(250)
+            deadline = time.monotonic() + 30
+            while "user_code" not in said.read_text() and time.monotonic() < deadline:
+                time.sleep(0.05)
+            motherduck.approve(login, ann.email)
+
+        approve = threading.Thread(target=approve_when_asked)
         approve.start()
         output, _ = script.communicate(timeout=300)
         approve.join(30)
