@@ -1,9 +1,18 @@
-"""Whether this Python has threads. JupyterLite's, in the browser, has none: what needs them is not there then."""
+"""Whether this Python has threads, and how they end with it.
+
+JupyterLite's, in the browser, has none: what needs them is not there then.
+"""
 
 from __future__ import annotations
 
+import atexit
 import functools
 import threading
+import weakref
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @functools.cache
@@ -16,6 +25,20 @@ def available() -> bool:
         return False
     thread.join()
     return True
+
+
+def end_at_exit(end: Callable[[], object]) -> None:
+    """Call *end*, a method that ends a thread, when Python exits: one that returns from C++ after that aborts it.
+
+    The method's object is not kept alive for it.
+    """
+    reference = weakref.WeakMethod(end)
+
+    def call() -> None:
+        if (alive := reference()) is not None:
+            alive()
+
+    atexit.register(call)
 
 
 NEEDED = "needs a thread, and this Python can start none, as in JupyterLite."

@@ -6,10 +6,8 @@ closing. `condition` guards all of the state below.
 
 from __future__ import annotations
 
-import atexit
 import threading
 import time
-import weakref
 from typing import TYPE_CHECKING
 
 from md_magic import threads
@@ -24,7 +22,7 @@ _LONG_PAUSE = 0.5
 """The same for a catalog that takes a long time to read."""
 
 _AT_EXIT = 2
-"""Seconds that a process that ends waits for a read to end: a thread that is within DuckDB by then aborts it."""
+"""Seconds that a process that ends waits for a read to end."""
 
 _BREATH = 0.0005
 """Seconds that a read sleeps now and then, to let other threads run."""
@@ -78,7 +76,7 @@ class Worker:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="md_magic catalog", daemon=True)
                 self._thread.start()
-                atexit.register(_end, weakref.ref(self))
+                threads.end_at_exit(self.end)
             self.condition.notify_all()
 
     def pause(self, seconds: float) -> None:
@@ -99,11 +97,11 @@ class Worker:
             self.condition.notify_all()
             self._stop_reading(seconds)
 
-    def end(self, seconds: float) -> None:
-        """Close, and wait at most *seconds* for the thread to end."""
-        self.close(seconds)
+    def end(self) -> None:
+        """Close, and wait for the thread to end: the process does."""
+        self.close(_AT_EXIT)
         if self._thread is not None:
-            self._thread.join(seconds)
+            self._thread.join(_AT_EXIT)
 
     def breathe(self) -> None:
         """Let other threads run for a moment; in the worker's thread, raise if a statement is waiting."""
@@ -142,9 +140,3 @@ class Worker:
                     self._is_hurried = False
                     self.is_reading, self.is_stale, self.is_shown = True, False, False
                     return True
-
-
-def _end(reference: weakref.ref[Worker]) -> None:
-    """End the worker as the process ends."""
-    if (worker := reference()) is not None:
-        worker.end(_AT_EXIT)

@@ -6,14 +6,12 @@ that the controls have then. So a slider that is dragged makes no queue, and the
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import contextvars
 import html
 import logging
 import threading
 import time
-import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -73,7 +71,7 @@ class LiveResult:
             control.observe(self._on_change, names="value")
         if any(control.value != before for control, before in controls):  # while the first query ran
             self._changed.set()
-        atexit.register(_end, weakref.ref(self))
+        threads.end_at_exit(self._end)
 
     def __repr__(self) -> str:
         """Return the state, and the newest value."""
@@ -90,6 +88,11 @@ class LiveResult:
                 control.unobserve(self._on_change, names="value")
         if running is not None:
             running.cancel()
+
+    def _end(self) -> None:
+        if threads.available():
+            self.stop()
+            self.wait(_ENDING)
 
     def close(self) -> None:
         """End it, and release what its results own, such as a grid's file."""
@@ -182,10 +185,3 @@ def _close(value: object) -> None:
     close = getattr(value, "close", None)
     if close is not None and hasattr(value, "_ipython_display_"):
         close()
-
-
-def _end(reference: weakref.ref[LiveResult]) -> None:
-    live = reference()
-    if live is not None and threads.available():
-        live.stop()
-        live.wait(_ENDING)

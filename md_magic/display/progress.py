@@ -75,8 +75,8 @@ class Live:
 
         *said* is what a quick query says of its outcome. Where nobody looks, standard output gets that: the status of
         a slow query has a time in it, another one in every run; standard error gets the status, in a notebook where
-        the user has *always* asked for it. *only_output* says that the cell shows nothing else, so
-        that its output can be cleared.
+        the user has *always* asked for it. *only_output* says that the cell shows nothing else, so that its output can
+        be cleared.
         """
         self._finished.set()
         with self._lock:
@@ -86,7 +86,7 @@ class Live:
         elif status and status == said:
             print(status)
         elif status:
-            _print_status(status, said, self._where(), always=always)
+            print_status(status, said, self._where(), always=always)
 
     def _where(self) -> Host:
         try:
@@ -142,7 +142,7 @@ def _line(host: Host, cancel: Callable[[], object]) -> _Line | None:
     return _Text() if host == "terminal" and sys.stderr.isatty() else None
 
 
-def _print_status(status: str, said: str, host: Host, *, always: bool = False) -> None:
+def print_status(status: str, said: str, host: Host, *, always: bool = False) -> None:
     """Print the *status* of a slow query: to standard output in front of a person, else to standard error.
 
     The outputs of a batch run's kernel are kept in a notebook, and have none unless it is *always* asked for. *said* is
@@ -190,7 +190,7 @@ class _Text:
         sys.stderr.write("\r")
         sys.stderr.flush()
         if status:
-            _print_status(status, said, "terminal")
+            print_status(status, said, "terminal")
 
     def discard(self) -> None:
         """Do nothing: nothing was written."""

@@ -139,8 +139,8 @@ class Cell:
         elapsed = time.monotonic() - began
         is_told = magics.status == "always" or (magics.status == "slow" and elapsed >= magics.progress_after)
         if is_told and not self.request.quiet and self.session.current is not None:
-            line = progress.Live(lambda: host.host(magics.shell), lambda: _view(Execution()), lambda: None)
-            line.finish(progress.status(progress.size(value), elapsed, self.session.current.name), always=True)
+            status = progress.status(progress.size(value), elapsed, self.session.current.name)
+            progress.print_status(status, "", host.host(magics.shell), always=magics.status == "always")
         return value
 
     def read(self, rows: int) -> None:

@@ -161,3 +161,14 @@ def test_the_history_of_cells_and_lines(shell):
     assert shell.cell("%mdsql --history").value["state"].tolist() == ["done", "done", "done", "failed", "done"]
     assert "stands on the line alone" in shell.cell("%mdsql --history duck SELECT 1", error=True).message
     assert shell.cell("%mdsql --history 'AS go'").value["sql"].tolist() == ["SELECT 2 AS goose"]
+
+
+@pytest.mark.parametrize(("setting", "is_told"), [("slow", False), ("always", True)])
+def test_a_slow_list_has_a_status_in_a_batch_run_only_where_it_is_always_wanted(slow, monkeypatch, setting, is_told):
+    monkeypatch.setattr(host, "host", lambda _: "batch")
+    monkeypatch.setattr(progress, "_in_kernel", lambda: True)
+    slow.cell("%mdsql SELECT 1")
+    slow.cell(f"%config MdsqlMagics.status = {setting!r}")
+    ran = slow.cell("%mdsql --tables")
+    assert said_by(ran) == ""
+    assert bool(ran.errors) is is_told

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import itertools
 import threading
 import time
@@ -91,16 +90,13 @@ class Jobs:
             self._statuses.remove(entry)
 
     def _watch_exit(self) -> None:
-        """Stop all jobs when Python exits: a thread that returns from C++ after that crashes the process."""
+        """Stop all jobs when Python exits."""
         if not self._watches_exit:
             self._watches_exit = True
-            atexit.register(_cancel_at_exit, weakref.ref(self))
+            threads.end_at_exit(self._cancel_at_exit)
 
-
-def _cancel_at_exit(reference: weakref.ref[Jobs]) -> None:
-    jobs = reference()
-    if jobs is not None:
-        jobs.cancel("because the kernel ended")
+    def _cancel_at_exit(self) -> None:
+        self.cancel("because the kernel ended")
 
 
 def _row(status: Status, job: Job | None) -> dict[str, object]:
