@@ -83,12 +83,16 @@ def is_long(con: duckdb.DuckDBPyConnection, types: Sequence[str], text: pd.Strin
     """
     bits = types.count("boolean")  # a byte for a row: they grow slowly, and Arrow takes twice as long for them
     few = len(types) <= BLOCKS and bits * 2 <= len(types)
-    return few and 0 <= con.query_progress() < _JUST_BEGUN and fits(types, text)
+    return few and fits(types, text) and 0 <= con.query_progress() < _JUST_BEGUN
 
 
 def arrow_text() -> pd.StringDtype | None:
     """Return the dtype that pandas infers for text if it is Arrow's, else None."""
-    dtype = text_dtype()
+    return if_arrows(text_dtype())
+
+
+def if_arrows(dtype: object) -> pd.StringDtype | None:
+    """Return *dtype* if it is one of text that Arrow holds, else None."""
     return dtype if isinstance(dtype, pd.StringDtype) and dtype.storage == "pyarrow" else None
 
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pyarrow as pa
 
-from md_magic.engine.results.arrow import arrow_text, by_arrow, is_long, profits
+from md_magic.engine.results.arrow import by_arrow, if_arrows, is_long, profits
 from md_magic.engine.results.batches import (
     GROUP,
     TEXT,
@@ -38,7 +38,7 @@ from md_magic.engine.results.masking import masked_types
 from md_magic.engine.results.objects import applies, by_objects
 from md_magic.engine.results.polars import frame_over, import_polars
 from md_magic.engine.results.rows import columns_of_rows
-from md_magic.engine.results.vectors import NUMPY, by_numpy, limited, noted, without_zone_warning
+from md_magic.engine.results.vectors import NUMPY, by_numpy, limited, noted, text_dtype, without_zone_warning
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,13 +99,14 @@ def _to_pandas(
 ) -> Fetched[pd.DataFrame]:
     types = types_of(con)
     searched = masked_types(con, mask)
-    text = None if TEXT.isdisjoint(types) else arrow_text()
+    dtype = None if TEXT.isdisjoint(types) else text_dtype()
+    text = if_arrows(dtype)
     if limit is not None:
         with without_zone_warning(types):
             fetched = limited(con, types, limit)
     elif profits(types, text) or is_long(con, types, text):
         return noted(Fetched(by_arrow(con, types, text, count, mask)), types)
-    elif mask is None and applies(types):
+    elif mask is None and applies(types, dtype):
         fetched = Fetched(by_objects(con, types, count))
     elif NUMPY.issuperset(types):
         fetched = Fetched(by_numpy(con))

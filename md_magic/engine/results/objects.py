@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+import math
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -19,15 +21,18 @@ import pyarrow as pa
 from md_magic import threads
 from md_magic.engine.results.arrow import array_of, kept
 from md_magic.engine.results.batches import GROUP, TEXT, VECTOR, open_reader, record_batches
-from md_magic.engine.results.vectors import BLOCKS, NUMPY, by_numpy, framed, over_arrays, prefix, text_dtype
+from md_magic.engine.results.vectors import BLOCKS, NUMPY, by_numpy, framed, over_arrays, prefix
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import duckdb
 
     from md_magic.engine.results.batches import Count
 
+T = TypeVar("T")
+
+_WITH_TEXT = NUMPY | TEXT
 
 _OBJECTS = int(pd.__version__.partition(".")[0]) < 3  # noqa: PLR2004 - since 3 pandas has a dtype for text
 """Whether pyarrow makes Python objects of text for this pandas, which has them for an option alone since 3."""
@@ -44,63 +49,89 @@ _SHARE = 2
 _AT_ONCE = 16_384
 """Pointers that are moved at a time: so many stay in the processor's cache."""
 
+_WAITING = 2
+"""Batches that may wait for the thread that makes objects of them."""
+
 _BATCH_BYTES = 4_000_000
 """Bytes of a column's text in one batch, on average."""
 
-_DONE = 99
-"""Per cent of a query from which on few rows are to come. DuckDB reports none of a result that is complete."""
+_SMALL = 150_000
+"""Rows of a table that DuckDB turns into objects as soon as anybody could look at its first ones."""
 
 
-def applies(types: Sequence[str]) -> bool:
-    """Whether a result with columns of *types* has text that is to be Python objects, and no other objects."""
-    if TEXT.isdisjoint(types) or not (NUMPY | TEXT).issuperset(types):
-        return False
-    return not isinstance(text_dtype(), pd.StringDtype)
+def applies(types: Sequence[str], text: object) -> bool:
+    """Whether a result with columns of *types* has text that is to be Python objects, and no other objects.
+
+    *text* is the dtype that pandas infers for text.
+    """
+    return _WITH_TEXT.issuperset(types) and not (TEXT.isdisjoint(types) or isinstance(text, pd.StringDtype))
 
 
 def by_objects(con: duckdb.DuckDBPyConnection, types: Sequence[str], count: Count | None) -> pd.DataFrame:
     """Return the open result of *con*, to whose *types* this applies."""
-    if not _OBJECTS or len(types) > BLOCKS or not 0 <= con.query_progress() < _DONE:
+    if not _OBJECTS or len(types) > BLOCKS or _is_small(con.query_progress()):
         return by_numpy(con)
     texts = [i for i, kind in enumerate(types) if kind in TEXT]
     first = con.fetch_df_chunk(1)
     if not len(first):
         return by_numpy(con)
-    if len(first) < _FEW or not _has_few(first, texts):
+    values = {i: _contiguous(first.iloc[:, i]) for i in texts}
+    samples = [column[:_SAMPLE].tolist() for column in values.values()]
+    if len(first) < _FEW or not _has_few(samples, len(types)):
         arrays: dict[str, Any] = con.fetchnumpy()
         if not len(next(iter(arrays.values()))):
             return first
         return _beneath([first, over_arrays(arrays)], texts)
     if count is not None:
         count(len(first))
-    reader = open_reader(con, _batch_rows(first, texts), None)
-    pieces: list[list[Any]] = [[] for _ in types]
-    with contextlib.closing(record_batches(reader)) as fetched, contextlib.closing(_ahead(fetched)) as batches:
-        for batch in batches:
-            for i, array in enumerate(batch.columns):
-                pieces[i].append(_objects(array) if i in texts else kept(array))
-            if count is not None:
-                count(batch.num_rows)
+    rows = _batch_rows(samples)
+    reader = open_reader(con, rows, None)
+
+    def converted(batch: pa.RecordBatch) -> list[Any]:
+        return [_objects(array) if i in texts else kept(array) for i, array in enumerate(batch.columns)]
+
+    with contextlib.closing(record_batches(reader, count)) as batches:
+        pieces = list(zip(*_behind(converted, batches, rows), strict=True)) or [()] * len(types)
     columns = []
     for i, column in enumerate(pieces):
         if i in texts:
-            columns.append(_one([_contiguous(first.iloc[:, i]), *column]))
+            objects = _one([values[i], *column])
+            columns.append(pd.Series(objects, dtype=object, copy=False))  # of an array, pandas would look for dates
         else:
             rest = _series(column or [kept(pa.nulls(0, reader.schema.types[i]))])
             columns.append(_joined([first.iloc[:, i], rest], text=False))
     return framed(first.columns, columns)
 
 
-def _ahead(batches: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch]:
-    """Give *batches*, while a thread gets the next one: DuckDB makes it without the GIL, which objects take."""
-    if not threads.available():
-        yield from batches
-        return
-    with ThreadPoolExecutor(1, "md_magic fetches") as thread:
-        coming = thread.submit(next, batches, None)
-        while (batch := coming.result()) is not None:
-            coming = thread.submit(next, batches, None)
-            yield batch
+def _is_small(percent: float) -> bool:
+    """Whether *percent* of a query says that a small table was read to its end, or nothing, as of what reads none.
+
+    DuckDB (1.5) counts k rows that were all read as k of k + 1.
+    """
+    if not 0 <= percent < 100:  # noqa: PLR2004 - per cent
+        return True
+    rows = round(percent / (100 - percent))
+    return 0 < rows < _SMALL and math.isclose(percent, 100 * rows / (rows + 1), rel_tol=1e-12)
+
+
+def _behind(act: Callable[[pa.RecordBatch], T], batches: Iterator[pa.RecordBatch], rows: int) -> list[T]:
+    """Return what *act* makes of each of *batches*, of *rows* but the last: in a thread while the next ones come.
+
+    DuckDB makes those without the GIL, which objects take. It is this thread that waits for DuckDB: another one would
+    need the GIL to begin with.
+    """
+    first = next(batches, None)
+    if first is None:
+        return []
+    if first.num_rows < rows or not threads.available():
+        return [act(batch) for batch in chain([first], batches)]
+    with ThreadPoolExecutor(1, "md_magic objects") as thread:
+        coming: list[Future[T]] = []
+        for batch in chain([first], batches):
+            coming.append(thread.submit(act, batch))
+            if len(coming) > _WAITING:
+                coming[-_WAITING].result()  # no more than these wait, and an error is raised now
+        return [future.result() for future in coming]
 
 
 def _beneath(frames: Sequence[pd.DataFrame], texts: Sequence[int]) -> pd.DataFrame:
@@ -114,22 +145,23 @@ def _series(pieces: Sequence[pa.Array]) -> pd.Series[Any]:
     return pd.Series(array_of(pa.chunked_array(pieces), None), copy=False)
 
 
-def _batch_rows(first: pd.DataFrame, texts: Sequence[int]) -> int:
-    sample = [value for i in texts for value in first.iloc[:_SAMPLE, i] if value is not None]
-    return min(max(_BATCH_BYTES * len(sample) // max(sum(map(len, sample)), 1), VECTOR), GROUP)
+def _batch_rows(samples: Sequence[Sequence[object]]) -> int:
+    texts = [text for sample in samples for text in sample if isinstance(text, str)]
+    return min(max(_BATCH_BYTES * len(texts) // max(sum(map(len, texts)), 1), VECTOR), GROUP)
 
 
-def _has_few(rows: pd.DataFrame, texts: Sequence[int]) -> bool:
-    """Whether the columns *texts* of *rows* are mostly text with few different values, and most columns are such."""
-    few = sum(_repeats(rows.iloc[:, i].to_numpy()) for i in texts) if len(rows) else 0
-    return few > 0 and few * 2 >= len(texts) and few * _SHARE >= len(rows.columns)
+def _has_few(samples: Sequence[Sequence[object]], columns: int) -> bool:
+    """Whether the columns of *samples*, and so most of all *columns*, are mostly text with few different values."""
+    few = sum(map(_repeats, samples))
+    return few > 0 and few * 2 >= len(samples) and few * _SHARE >= columns
 
 
-def _repeats(values: Any) -> bool:  # noqa: ANN401 - numpy array
-    """Whether *values* have few different ones, and an object each: Python has but one of most single letters."""
-    sample = values[:_SAMPLE]
-    letters = sum(isinstance(value, str) and len(value) <= 1 for value in sample)
-    return letters * 2 <= len(sample) and len(set(sample)) * 2 <= len(sample)
+def _repeats(sample: Sequence[object]) -> bool:
+    """Whether *sample* has few different values, and an object each: Python has but one of most single letters."""
+    if len(set(sample)) * 2 > len(sample):
+        return False
+    letters = sum(isinstance(text, str) and len(text) <= 1 for text in sample)
+    return letters * 2 <= len(sample)
 
 
 def _joined(parts: Sequence[pd.Series[Any]], *, text: bool) -> Any:  # noqa: ANN401 - numpy or pandas array

@@ -107,15 +107,26 @@ def test_rows_are_counted_where_they_come_in_batches(con):
 
 
 @BY_ARROW
-def test_the_thread_that_fetches_ahead_has_ended_when_a_count_stops_the_fetch(con):
+def test_the_thread_that_makes_objects_has_ended_when_a_count_stops_the_fetch(con):
     def stop(rows):
         if rows > 2048:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         to_pandas(con.execute("SELECT 'group ' || i % 100 AS t FROM range(3_000_000) r(i)"), count=stop)
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("md_magic fetches")]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("md_magic objects")]
     assert con.execute("SELECT 42").fetchall() == [(42,)]
+
+
+@pytest.mark.parametrize(
+    ("percent", "small"),
+    [
+        *[(-1, True), (50, True), (100 * 63 / 64, True), (100 * 2048 / 2049, True)],  # nothing is read; k rows of k + 1
+        *[(0, False), (12.287987712012288, False), (49.999975, False), (100 * 10**6 / (10**6 + 1), False)],
+    ],
+)
+def test_a_small_table_that_was_read_to_its_end_is_known_by_its_progress(percent, small):
+    assert objects._is_small(percent) is small
 
 
 def test_single_letters_come_by_numpy():
