@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from md_magic.engine.driver_errors import clean, driver_error, secrets_of, translate, translated
 from md_magic.engine.results.spec import AS_DICT, AS_FRAME, ResultSpec
 from md_magic.errors import STOPS, ConnectionLost, MdMagicError, StatementError
-from md_magic.sql.split import without_semicolon
+from md_magic.sql.split import first_word, without_semicolon
 from md_magic.sql.statement import Parameter, Statement
 from md_magic.wording import count
 
@@ -68,7 +68,8 @@ class Outcome:
         if self.said or not self.rowless:
             return self.said
         if self.changed is None:
-            return f"{self.statement.kind.replace('_', ' ')} done" if self.statement.kind else "done"
+            kind = self.statement.kind.replace("_", " ")
+            return f"{first_word(self.statement.text) if kind == 'TRANSACTION' else kind} done".lstrip()
         return f"{count(self.changed, 'row')} {COUNTED.get(self.statement.kind, 'changed')}"
 
 

@@ -45,6 +45,9 @@ T = TypeVar("T")
 _MOST_SQL = 64 * 10**6
 """Bytes of SQL that are read from a file. A cell is kept in memory several times over."""
 
+_UNKNOWN = re.compile(r"(?:Binder|Catalog) Error: .*(?:not found|does not exist|does not have a column)")
+"""DuckDB's errors about a name that it does not know. Others are about types, say."""
+
 _SCHEMES = {".duckdb": "duckdb", ".ddb": "duckdb", ".sqlite": "sqlite", ".sqlite3": "sqlite", ".db": "duckdb"}
 """What opens files, by how their names end."""
 
@@ -163,8 +166,7 @@ class Cell:
     def _tell_of_fix(self, error: StatementError) -> None:
         """Have the first *error* about a name, where a person reads it, lead on to `--fix`."""
         magics = self.magics
-        about_a_name = str(error).startswith(("Binder Error", "Catalog Error"))
-        if about_a_name and not magics.has_told_of_fix and host.host(magics.shell) != "batch":
+        if _UNKNOWN.match(str(error)) and not magics.has_told_of_fix and host.host(magics.shell) != "batch":
             error.add_note("\n`%mdsql --fix` looks for the name that was meant.")
             magics.has_told_of_fix = True
 

@@ -90,6 +90,10 @@ def test_the_first_error_about_a_name_leads_on_where_a_person_reads_it(shell, mo
     assert of_fix("%mdsql SELECT nme FROM (SELECT 1 AS name)") == []
     monkeypatch.setattr(sys, "stdin", Terminal())
     assert of_fix("%mdsql SELEC 1") == []
+    assert (
+        of_fix("%mdsql SELECT name FROM (SELECT 1 AS name), (SELECT 2 AS name)") == []
+    )  # of two, none is the right one
+    assert of_fix("%mdsql SELECT length('a', 'b', 'c')") == []
     assert len(of_fix("%mdsql SELECT nme FROM (SELECT 1 AS name)")) == 1
     assert of_fix("%mdsql SELECT nme FROM (SELECT 1 AS name)") == []
 

@@ -132,6 +132,10 @@ def test_a_bad_line_says_what_was_got_and_what_is_possible(line, words):
         ("--explain --grid", "--grid was given with --explain, and one is not allowed with the other."),
         ("--grid --as arrow", "--as arrow was given with --grid, and a result is a frame or a grid."),
         ("--engine e md:", "--engine e was given with the target md:, and a cell runs on one of them."),
+        ("--tables --limit 5", "--limit 5 was given with --tables, and it is for a result of SQL."),
+        ("--to t --frame df --as arrow", "--as arrow was given with --to t, and it is for a result of SQL."),
+        ("--describe t --grid", "--grid was given with --describe t, and it is for a result of SQL."),
+        ("--file a.sql --jobs", "--file a.sql was given with --jobs, and it is for a result of SQL."),
         ("--save q --tables", "--save q was given with --tables, and --save keeps one SELECT."),
         (
             "--save q --file a.sql SELECT 1",

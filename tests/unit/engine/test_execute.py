@@ -34,6 +34,11 @@ def test_duckdb_says_what_happened_to_the_rows(duck: Database) -> None:
     assert lines(duck, sql) == said
 
 
+def test_a_transaction_says_what_became_of_it(duck: Database) -> None:
+    said = ["BEGIN done", "CREATE done", "ROLLBACK done", "BEGIN done", "COMMIT done"]
+    assert lines(duck, "begin; CREATE TABLE t (a INT); /* no */ ROLLBACK; BEGIN TRANSACTION; COMMIT") == said
+
+
 def test_another_database_says_how_many_rows_changed(sqlite: Database) -> None:
     sql = "CREATE TABLE t(a INTEGER); INSERT INTO t VALUES (1), (2); DELETE FROM t WHERE a = 1; SELECT a FROM t"
     assert lines(sqlite, sql) == ["CREATE done", "2 rows inserted", "1 row deleted", ""]
