@@ -148,6 +148,8 @@ class Grid:
 
     def receive(self, content: dict[str, Any]) -> None:
         """Handle a message from the browser, in any thread; another thread computes the answer."""
+        if "stops" in content:  # with what is more urgent: a message more costs it a few ms
+            self._requests.receive({"type": "stop", "id": content["stops"]})
         if self._requests.receive(content):
             return
         if content.get("type") == "stop":

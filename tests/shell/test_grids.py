@@ -253,22 +253,29 @@ def test_a_value_is_sent_whole_and_a_text_is_found(notebook, monkeypatch):
     assert (len(taken), answer["bytes"], answer["isWhole"]) == (100, 10001, False)
 
 
-def test_histograms_are_of_all_rows_and_of_those_seen_and_come_one_by_one(notebook):
+def test_histograms_are_of_all_rows_and_of_those_seen_and_come_together(notebook):
     notebook.sql("select i % 3 as a, i % 2 as b, [i] as c from range(600) t(i)", "--grid -o g")
     browser = Browser(notebook.variables["g"])
     seen = {"filters": [[1, "= 0"], [0, "= 2"]]}
     browser.grid.receive({"type": "histograms", "id": "g/1", "sort": [], "columns": [0, 2, 1], **seen})
-    first, third, second, done = (browser.heard.get(timeout=20)[0] for _ in range(4))
-    assert [(answer["type"], answer["column"]) for answer in (first, third, second)] == [
-        ("piece", 0),
-        ("piece", 2),
-        ("piece", 1),
-    ]
+    done = browser.heard.get(timeout=20)[0]
+    assert (done["type"], done["id"]) == ("done", "g/1")
+    first, third, second = done["histograms"]
+    assert [bars["column"] for bars in done["histograms"]] == [0, 2, 1]
     assert first["bars"] == [[str(at), 200, 100, f"= {at}", f"<= {at}"] for at in range(3)]
     assert (first["ordered"], first["rows"], first["nulls"]) == (True, 600, 0)
     assert [bar[1:3] for bar in second["bars"]] == [[300, 100], [300, 100]]
     assert (third["bars"], third["rows"]) == ([], 600)
-    assert done == {"type": "done", "id": "g/1"}
+
+
+def test_histograms_that_take_long_come_before_all_are_there(notebook, monkeypatch):
+    monkeypatch.setattr(grid_requests, "_TOGETHER", 0)
+    notebook.sql("select i as a, i as b from range(600) t(i)", "--grid -o g")
+    browser = Browser(notebook.variables["g"])
+    browser.grid.receive({"type": "histograms", "id": "g/1", "sort": [], "filters": [], "columns": [1, 0]})
+    heard = [browser.heard.get(timeout=20)[0] for _ in range(3)]
+    assert [answer["type"] for answer in heard] == ["piece", "piece", "done"]
+    assert [[bars["column"] for bars in answer["histograms"]] for answer in heard] == [[1], [0], []]
 
 
 def test_a_column_without_a_histogram_leaves_the_others_theirs(notebook):
@@ -276,23 +283,26 @@ def test_a_column_without_a_histogram_leaves_the_others_theirs(notebook):
     browser = Browser(notebook.variables["g"])
     wrong = [[0, "> x"]]  # what is typed above a column is no filter of its own bars
     browser.grid.receive({"type": "histograms", "id": "g/1", "sort": [], "filters": wrong, "columns": [1, 0]})
-    first, second = (browser.heard.get(timeout=20)[0] for _ in range(2))
-    assert (first["column"], first["rows"], second["type"]) == (0, 600, "done")
+    answer = browser.heard.get(timeout=20)[0]
+    assert [(bars["column"], bars["rows"]) for bars in answer["histograms"]] == [(0, 600)]
 
 
-def test_histograms_that_are_stopped_end_between_two_columns(notebook):
+@pytest.mark.parametrize("by", ["a stop", "a page"])
+def test_histograms_that_are_stopped_end_between_two_columns(notebook, monkeypatch, by):
+    monkeypatch.setattr(grid_requests, "_TOGETHER", 0)
     notebook.sql("select i as a, i as b from range(600) t(i)", "--grid -o g")
     browser = Browser(notebook.variables["g"])
     pieces = []
 
     def stop_at_the_first(content):
-        pieces.append((content["type"], content.get("column")))
-        browser.grid.receive({"type": "stop", "id": "g/1"})
+        pieces.append((content["type"], [bars["column"] for bars in content["histograms"]]))
+        page = {"type": "page", "id": "g:1", "stops": "g/1", "sort": [], "filters": []}
+        browser.grid.receive({"type": "stop", "id": "g/1"} if by == "a stop" else page)
 
     browser.grid._requests._send = stop_at_the_first
     browser.grid.receive({"type": "histograms", "id": "g/1", "sort": [], "filters": [], "columns": [1, 0]})
     browser.grid._requests._bars.shutdown(wait=True)
-    assert pieces == [("piece", 1)]
+    assert pieces == [("piece", [1])]
 
 
 def test_only_a_page_that_takes_long_is_said_to_be_worked_at(notebook, monkeypatch):

@@ -59,8 +59,8 @@ class Grid {
       columns: columns.length,
       total: rows,
       send: (content) => {
-        this.histograms.stop(); // the kernel is free for the page then
-        send(content);
+        const stops = this.histograms.giveUp(); // the kernel is free for the page then
+        send(stops === null ? content : { ...content, stops });
       },
       now: () => performance.now(),
     });

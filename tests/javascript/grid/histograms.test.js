@@ -20,12 +20,12 @@ function made(/** @type {import("node:test").TestContext} */ context) {
   const shown = [];
   const courier = new Courier("g", (content) => sent.push(content));
   const histograms = new Histograms(courier, (column, { rows }) => shown.push([column, rows]));
-  const answer = (/** @type {string} */ id, /** @type {number} */ column, rows = 9) => {
-    const piece = { type: "piece", id, column, bars: [], ordered: true, different: "", rows, nulls: 0 };
-    return courier.receive(/** @type {any} */ (piece), []);
-  };
-  const done = async (/** @type {string} */ id) => {
-    courier.receive({ type: "done", id }, []);
+  const bars = (/** @type {number[]} */ columns, rows = 9) =>
+    columns.map((column) => ({ column, bars: [], ordered: true, different: "", rows, nulls: 0 }));
+  const answer = (/** @type {string} */ id, /** @type {number[]} */ ...columns) =>
+    courier.receive(/** @type {any} */ ({ type: "piece", id, histograms: bars(columns) }), []);
+  const done = async (/** @type {string} */ id, /** @type {number[]} */ ...columns) => {
+    courier.receive(/** @type {any} */ ({ type: "done", id, histograms: bars(columns) }), []);
     await new Promise(setImmediate);
   };
   return { histograms, courier, sent, shown, answer, done };
@@ -46,8 +46,11 @@ test("columns in sight are asked for together, when nobody has moved for a momen
   assert.deepEqual(shown, [[1, 9]]);
   assert.equal(histograms.of(1)?.rows, 9);
   assert.equal(histograms.of(2), null);
-  answer("g/1", 2);
-  await done("g/1");
+  await done("g/1", 2);
+  assert.deepEqual(shown, [
+    [1, 9],
+    [2, 9],
+  ]);
   histograms.want([1, 2], ALL);
   mock.timers.tick(1000);
   assert.equal(sent.length, 1);
@@ -87,8 +90,8 @@ test("what came into sight meanwhile follows, and what has no bars is not asked 
   assert.deepEqual(asked(sent), [[0], [1]]);
 });
 
-test("a page that is asked for stops them, before and while they are computed", (context) => {
-  const { histograms, sent } = made(context);
+test("a page that is asked for stops them, before and while they are computed", async (context) => {
+  const { histograms, sent, shown, answer } = made(context);
   histograms.want([0], ALL);
   histograms.stop();
   mock.timers.tick(1000);
@@ -97,4 +100,12 @@ test("a page that is asked for stops them, before and while they are computed", 
   mock.timers.tick(300);
   histograms.stop();
   assert.deepEqual(asked(sent), [[0], "stop"]);
+  histograms.want([0], ALL);
+  mock.timers.tick(300);
+  assert.equal(histograms.giveUp(), "g/2"); // the page tells Python
+  assert.equal(histograms.giveUp(), null);
+  await new Promise(setImmediate);
+  assert.equal(answer("g/2", 0), false);
+  assert.deepEqual(shown, []);
+  assert.deepEqual(asked(sent), [[0], "stop", [0]]);
 });

@@ -33,25 +33,39 @@ export class Courier {
     return this.#waiting.size > 0;
   }
 
+  /** Return the id of a request to come. */
+  newId() {
+    this.#asked += 1;
+    return `${this.id}/${this.#asked}`;
+  }
+
   /**
    * Ask for something. Fails with what Python says, or as an AbortError.
-   * @param {object} content
+   * @param {{ id?: string } & Record<string, unknown>} content
    * @param {AbortSignal} [signal]
    * @param {(piece: any) => void} [onpiece] takes each piece as it comes
    * @returns {Promise<Delivery>}
    */
   ask(content, signal, onpiece) {
-    this.#asked += 1;
-    const id = `${this.id}/${this.#asked}`;
+    const id = content.id ?? this.newId();
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { bytes: [], onpiece, resolve, reject });
       this.send({ ...content, id });
       signal?.addEventListener("abort", () => {
-        if (!this.#waiting.delete(id)) return;
-        this.send({ type: "stop", id });
-        reject(new DOMException("stopped", "AbortError"));
+        if (this.withdraw(id)) this.send({ type: "stop", id });
       });
     });
+  }
+
+  /**
+   * Forget a request, of which Python has to be told, and return whether it was waited for.
+   * @param {string} id
+   */
+  withdraw(id) {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    waiting?.reject(new DOMException("stopped", "AbortError"));
+    return waiting !== undefined;
   }
 
   /**

@@ -11,7 +11,7 @@ const NONE = { bars: [], ordered: true, different: "", rows: 0, nulls: 0 };
 export class Histograms {
   /** @type {Map<number, { key: string, bars: Bars }>} what is here, by column */
   #here = new Map();
-  /** @type {{ keys: Map<number, string>, stopper: AbortController } | null} columns that are waited for */
+  /** @type {{ keys: Map<number, string>, id: string } | null} columns that are waited for, and the request */
   #asked = null;
   /** @type {{ columns: number[], view: View }} */
   #wanted = { columns: [], view: { sort: [], filters: [] } };
@@ -50,9 +50,17 @@ export class Histograms {
 
   /** Stop what is computed: something else is more urgent. */
   stop() {
+    const id = this.giveUp();
+    if (id !== null) this.courier.send({ type: "stop", id });
+  }
+
+  /** Expect nothing any more, and return the id of the request that Python has to stop; null where there is none. */
+  giveUp() {
     clearTimeout(this.#timer);
-    this.#asked?.stopper.abort();
+    const id = this.#asked?.id ?? null;
     this.#asked = null;
+    if (id !== null) this.courier.withdraw(id);
+    return id;
   }
 
   get #missing() {
@@ -64,23 +72,26 @@ export class Histograms {
     const columns = this.#missing;
     if (!columns.length) return;
     const { view } = this.#wanted;
-    const stopper = new AbortController();
-    const asked = { keys: new Map(columns.map((column) => [column, keyOf(view, column)])), stopper };
+    const id = this.courier.newId();
+    const asked = { keys: new Map(columns.map((column) => [column, keyOf(view, column)])), id };
     this.#asked = asked;
-    const arrived = (/** @type {Bars & { column: number }} */ { column, ...bars }) => {
-      const key = asked.keys.get(column);
-      if (key === undefined) return;
-      asked.keys.delete(column);
-      this.#here.set(column, { key, bars });
-      this.onbars(column, bars);
+    const arrived = (/** @type {{ histograms?: (Bars & { column: number })[] }} */ { histograms }) => {
+      for (const { column, ...bars } of histograms ?? []) {
+        const key = asked.keys.get(column);
+        if (key === undefined) continue;
+        asked.keys.delete(column);
+        this.#here.set(column, { key, bars });
+        this.onbars(column, bars);
+      }
     };
-    const request = { type: "histograms", sort: [], filters: view.filters, columns };
+    const request = { type: "histograms", id, sort: [], filters: view.filters, columns };
     try {
-      await this.courier.ask(request, stopper.signal, arrived);
+      const { answer } = await this.courier.ask(request, undefined, arrived);
+      arrived(answer);
     } catch {
-      if (stopper.signal.aborted) return;
+      if (this.#asked !== asked) return; // given up
     }
-    for (const column of [...asked.keys.keys()]) arrived({ ...NONE, column }); // what failed has no bars
+    arrived({ histograms: [...asked.keys.keys()].map((column) => ({ ...NONE, column })) }); // what failed has no bars
     this.#asked = null;
     this.#ask(); // what came into sight meanwhile
   }
