@@ -6,7 +6,10 @@ JupyterLite's, in the browser, has none: what needs them is not there then.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
+import importlib
+import sys
 import threading
 import weakref
 from typing import TYPE_CHECKING
@@ -25,6 +28,18 @@ def available() -> bool:
         return False
     thread.join()
     return True
+
+
+def load_early(module: str) -> None:
+    """Begin to import *module* in a thread, for an import of it that is to come. What goes wrong, that one raises."""
+    if module in sys.modules or not available():
+        return
+
+    def load() -> None:
+        with contextlib.suppress(Exception):
+            importlib.import_module(module)
+
+    threading.Thread(target=load, name=f"md_magic loads {module}").start()
 
 
 def end_at_exit(end: Callable[[], object]) -> None:

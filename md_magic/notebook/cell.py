@@ -386,9 +386,10 @@ def _chart(cell: Cell, sql: str) -> Any:  # noqa: ANN401 - an altair.Chart
     chart.check_installed()
     request = cell.request
     wish = Wish(cast("Kind | None", request.argument), request.x, request.y, request.color, request.facet)
+    threads.load_early("md_magic.display.chart.build")  # Altair: up to seconds, in which the query can run
     drawing = cell.session.chart(sql, cell.variables, cell.parameters, wish, request.limit)
     cell.read(drawing.rows)
-    from md_magic.display.chart import build  # Altair: 0.5 s, not before a query that may fail
+    from md_magic.display.chart import build  # see above
 
     return build.chart(drawing)
 
