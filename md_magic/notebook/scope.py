@@ -45,6 +45,7 @@ def variables(notebook: dict[str, Any]) -> Mapping[str, Any]:
         if scope.f_locals is scope.f_globals:
             continue
         for name in _declared_global(scope) if nested else ():
+            seen.pop(name, None)
             if name in everywhere:
                 seen[name] = everywhere[name]
         for name in _without_value(scope, seen):

@@ -163,3 +163,8 @@ def test_a_variable_around_that_is_out_of_reach_is_no_global(shell, source):
 def test_a_variable_around_that_python_would_not_take_is_not_taken(shell, source):
     shell.variables["k"] = 100
     assert shell.cell(source).value.k.tolist() == [101 if "global" in source else 100]
+
+
+def test_a_declared_global_that_is_gone_is_no_variable_around(shell):
+    shell.variables["k"] = 100
+    assert "no Python variable 'k'" in shell.cell(DECLARED.replace("k += 1", "del k"), error=True).message

@@ -23,11 +23,12 @@ def module(tmp_path, monkeypatch):
 
 
 def test_a_module_is_loaded_once_and_beside_what_runs(module):
-    module.write_text("import threading\nBY = threading.current_thread().name\n")
+    module.write_text("import threading\nby = threading.current_thread().name\n")
     threads.load_early(module.stem)
     for thread in loading(module.stem):
         thread.join(20)
-    assert sys.modules[module.stem].BY == f"md_magic loads {module.stem}"
+    loaded = sys.modules[module.stem]
+    assert loaded.by == f"md_magic loads {module.stem}"
     threads.load_early(module.stem)
     assert loading(module.stem) == []
 
