@@ -21,7 +21,7 @@ import pyarrow as pa
 from md_magic import threads
 from md_magic.engine.results.arrow import array_of, kept
 from md_magic.engine.results.batches import GROUP, TEXT, VECTOR, open_reader, record_batches
-from md_magic.engine.results.vectors import BLOCKS, NUMPY, by_numpy, framed, over_arrays, prefix
+from md_magic.engine.results.vectors import BLOCKS, NUMPY, OBJECTS, by_numpy, framed, over_arrays, prefix
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _WITH_TEXT = NUMPY | TEXT
-
-_OBJECTS = int(pd.__version__.partition(".")[0]) < 3  # noqa: PLR2004 - since 3 pandas has a dtype for text
-"""Whether pyarrow makes Python objects of text for this pandas, which has them for an option alone since 3."""
 
 _SAMPLE = 256
 """Values that are enough to tell texts that all differ; to look at all of a vector takes 0.1 ms."""
@@ -69,7 +66,7 @@ def applies(types: Sequence[str], text: object) -> bool:
 
 def by_objects(con: duckdb.DuckDBPyConnection, types: Sequence[str], count: Count | None) -> pd.DataFrame:
     """Return the open result of *con*, to whose *types* this applies."""
-    if not _OBJECTS or len(types) > BLOCKS or _is_small(con.query_progress()):
+    if not OBJECTS or len(types) > BLOCKS or _is_small(con.query_progress()):
         return by_numpy(con)
     texts = [i for i, kind in enumerate(types) if kind in TEXT]
     first = con.fetch_df_chunk(1)

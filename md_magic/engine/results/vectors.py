@@ -24,6 +24,11 @@ _from_blocks: Callable[..., pd.DataFrame] | None = None
 with contextlib.suppress(ImportError):
     from pandas.api.internals import create_dataframe_from_blocks as _from_blocks  # type: ignore[import-not-found,no-redef] # pandas-stubs lacks it
 
+OBJECTS = int(pd.__version__.partition(".")[0]) < 3  # noqa: PLR2004 - since 3 pandas has a dtype for text
+"""Whether pandas has Python objects for text, as it has for an option alone since 3."""
+
+_OBJECT = np.dtype(object)
+
 BLOCKS = 100
 """Blocks of memory beyond which pandas calls a frame fragmented."""
 
@@ -77,6 +82,8 @@ def text_dtype() -> object:
 
     Asked rather than looked up: it depends on pandas' version and on two of its options.
     """
+    if OBJECTS:
+        return pd.Series([""]).dtype if pd.get_option("future.infer_string") else _OBJECT
     return pd.api.types.pandas_dtype(str)  # the dtype of a Series of text says the same, 0.1 ms later
 
 

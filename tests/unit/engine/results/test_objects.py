@@ -73,7 +73,18 @@ def test_a_frame_equals_df_where_the_first_chunk_is_small(con, name, rows):
     assert_frame_equal(to_pandas(con.execute(query)).value, con.execute(query).df(), check_exact=True)
 
 
-BY_ARROW = pytest.mark.skipif(not objects._OBJECTS, reason="pandas has text of its own")
+BY_ARROW = pytest.mark.skipif(not objects.OBJECTS, reason="pandas has text of its own")
+
+
+@BY_ARROW
+@pytest.mark.parametrize("rows", [10, ROWS])
+def test_text_of_pandas_3_that_an_option_asks_for_is_given(con, rows):
+    con.execute(f"CREATE TABLE made AS SELECT 'group ' || i % 100 AS t, i FROM range({rows}) r(i)")
+    with pd.option_context("future.infer_string", True):
+        expected = con.execute("FROM made").df()
+        got = to_pandas(con.execute("FROM made")).value
+        assert isinstance(expected.dtypes["t"], pd.StringDtype)
+        assert_frame_equal(got, expected, check_exact=True)
 
 
 @BY_ARROW
