@@ -1,4 +1,4 @@
-"""Whether this Python has threads, and how they end with it.
+"""Whether this Python has threads, what they load, and how they end with it.
 
 JupyterLite's, in the browser, has none: what needs them is not there then.
 """

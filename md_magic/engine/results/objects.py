@@ -53,7 +53,7 @@ _BATCH_BYTES = 4_000_000
 """Bytes of a column's text in one batch, on average."""
 
 _SMALL = 150_000
-"""Rows of a table that DuckDB turns into objects as soon as anybody could look at its first ones."""
+"""Rows of a table that DuckDB makes into objects in less time than a look at the first of them would save."""
 
 
 def applies(types: Sequence[str], text: object) -> bool:
@@ -101,7 +101,7 @@ def by_objects(con: duckdb.DuckDBPyConnection, types: Sequence[str], count: Coun
 
 
 def _is_small(percent: float) -> bool:
-    """Whether *percent* of a query says that a small table was read to its end, or nothing, as of what reads none.
+    """Whether *percent* of a query says that a small table was read to its end, or that none is read.
 
     DuckDB (1.5) counts k rows that were all read as k of k + 1.
     """
