@@ -226,6 +226,18 @@ def inspect(shell, text):
         del shell.ip.get_parent
 
 
+def shown(shell, text):
+    """Return the text of a tooltip, as soon as there is one: what it needs is read in a thread, tables first."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return inspect(shell, text)["text/plain"]
+        except KeyError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
 def test_tooltips(shell, tab):
     shell.sql(
         "CREATE TABLE orders (order_id BIGINT, amount DECIMAL(18,2)); COMMENT ON TABLE orders IS 'what <b>was</b> bought'"
@@ -257,29 +269,22 @@ def test_a_select_and_a_cte_show_the_columns_that_they_give(shell, tab):
     shell.variables["day"] = 5
     tab.until("%%mdsql\nSELECT amo| FROM orders", "amount")
     query = "WITH q AS (SELECT order_id AS id, amount * :day AS a FROM orders) SELECT id, sum(a) AS total FROM q GROUP BY id"
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:  # the functions are read after the tables
-        try:
-            shown = inspect(shell, f"%%mdsql\n{query.replace('SELECT id', 'SEL|ECT id')}")["text/plain"]
-        except KeyError:
-            time.sleep(0.05)
-        else:
-            break
-    assert shown == "columns of this SELECT\n  id     BIGINT\n  total  DECIMAL(38,2)"
-    cte = inspect(shell, f"%%mdsql\n{query.replace('FROM q', 'FROM |q')}")["text/plain"]
+    select = shown(shell, f"%%mdsql\n{query.replace('SELECT id', 'SEL|ECT id')}")
+    assert select == "columns of this SELECT\n  id     BIGINT\n  total  DECIMAL(38,2)"
+    cte = shown(shell, f"%%mdsql\n{query.replace('FROM q', 'FROM |q')}")
     assert cte == "common table expression q\n  id  BIGINT\n  a   DECIMAL(18,2)"
-    first = inspect(shell, "%%mdsql\nFR|OM orders SELECT order_id")["text/plain"]
+    first = shown(shell, "%%mdsql\nFR|OM orders SELECT order_id")
     assert first == "columns of this query\n  order_id  BIGINT"
     made = "%%mdsql\nCREATE TABLE small AS SELECT order_id AS n FROM orders;\nSEL|ECT n + 1 AS m, * FROM small"
-    assert inspect(shell, made)["text/plain"] == "columns of this SELECT\n  m  BIGINT\n  n  BIGINT"
+    assert shown(shell, made) == "columns of this SELECT\n  m  BIGINT\n  n  BIGINT"
     both = "%%mdsql\nCREATE OR REPLACE TABLE orders AS SELECT 'x' AS word;\nFROM orders SEL|ECT word"
-    assert inspect(shell, both)["text/plain"] == "columns of this query\n  word  VARCHAR"
-    assert inspect(shell, "%%mdsql\nSEL|ECT order_id FROM orders")["text/plain"].endswith("order_id  BIGINT")
+    assert shown(shell, both) == "columns of this query\n  word  VARCHAR"
+    assert shown(shell, "%%mdsql\nSEL|ECT order_id FROM orders").endswith("order_id  BIGINT")
     with pytest.raises(KeyError):
         inspect(shell, "%%mdsql\nUSE other;\nSEL|ECT order_id FROM orders")
-    in_line = inspect(shell, "n = %mdsql --limit 3 SEL|ECT order_id FROM orders")["text/plain"]
+    in_line = shown(shell, "n = %mdsql --limit 3 SEL|ECT order_id FROM orders")
     assert in_line == "columns of this SELECT\n  order_id  BIGINT"
-    assert inspect(shell, "n = %mdsql --lim|it 3 SELECT order_id FROM orders")["text/plain"].startswith("--limit N")
+    assert shown(shell, "n = %mdsql --lim|it 3 SELECT order_id FROM orders").startswith("--limit N")
 
 
 def test_python_tooltips_are_left_alone(shell):
