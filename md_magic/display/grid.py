@@ -20,21 +20,16 @@ from typing import TYPE_CHECKING, Any
 
 from md_magic.display import host
 from md_magic.display.grid_requests import Requests, columns_of, view_of
+from md_magic.display.kept import Kept
 from md_magic.display.still import Still, size_of
-from md_magic.engine.results import seen
 from md_magic.engine.results.store import ResultStore, zone_of
-from md_magic.engine.results.views import View
-from md_magic.errors import FrameError, MdMagicError
+from md_magic.errors import MdMagicError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    import pandas as pd
-    import pyarrow as pa
-
     from md_magic.engine.results.batches import Batches
     from md_magic.engine.results.columns import Column
-    from md_magic.engine.results.restated import Origin
     from md_magic.engine.results.store import Page
 
 _MOST_ROWS, _MOST_COLUMNS = 512, 128
@@ -44,18 +39,14 @@ _SOON = 0.2
 """Seconds after which the browser is told that a page is worked at: a message more costs each quick one a few ms."""
 
 
-class Grid:
+class Grid(Kept):
     """The grid of one result. Its file is deleted when the grid is closed or collected, or when the kernel ends."""
 
     def __init__(self, store: ResultStore) -> None:
         """Show *store*, which may still grow."""
-        self._store = store
+        super().__init__(store)
         self.on_screen = False
         """Whether a running cell has shown it."""
-
-        self._seen = seen.Part(View(), tuple(range(len(store.columns))))
-        self.origin: Origin | None = None
-        """The statement that gave the result, where it is known."""
 
         self._widget = host.make("grid", _facts(store))
         self._requests = Requests(store, self._widget.send)
@@ -67,42 +58,9 @@ class Grid:
         """Return the size of the result, as far as it is known."""
         return f"<md_magic grid: {'' if self._store.complete else 'at least '}{size_of(self._store)}>"
 
-    def __len__(self) -> int:
-        """Return the number of rows."""
-        return self._store.rows
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """The numbers of rows and columns, as those of a frame."""
-        return self._store.rows, len(self._store.columns)
-
-    def frame(self) -> pd.DataFrame:
-        """Return what is seen, all rows and the columns that are shown, as a pandas DataFrame. Raises `FrameError`."""
-        return seen.frame(self._store, self._seen)
-
-    def arrow(self) -> pa.Table:
-        """Return what is seen as an Arrow table. Raises `FrameError`."""
-        return seen.arrow(self._store, self._seen)
-
-    def reader(self) -> pa.RecordBatchReader:
-        """Return a reader that streams what is seen, and keeps its rows as long as it lives. Raises `FrameError`."""
-        return seen.reader(self._store, self._seen, self)
-
-    @property
-    def sql(self) -> str:
-        """The statement that gives what is seen, for another cell on the same target.
-
-        It is the statement of the grid's cell, within one that sorts and filters. Raises `FrameError` where that cannot
-        be: the statement changed something, or is none that can stand in another one.
-        """
-        if self.origin is None:
-            message = "The statement of this grid is not known. g.frame(), g.arrow() and g.reader() give what is seen."
-            raise FrameError(message)
-        return self.origin.restated(self._store.columns, self._seen)
-
     def close(self) -> None:
         """Delete the file. The displayed grid says that it is closed; a second call does nothing."""
-        self._store.close()
+        super().close()
         self._widget.view = {**self._widget.view, "closed": True}
 
     def discard(self) -> None:

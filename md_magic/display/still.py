@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from md_magic.engine.results.store import ResultStore, zone_of
 from md_magic.engine.results.views import View
+from md_magic.errors import FrameError
 from md_magic.wording import shortened, size
 
 if TYPE_CHECKING:
@@ -21,6 +22,11 @@ FEW = 20
 
 _WIDE = 60
 """Characters of a value in the plain table."""
+
+_FIRST_ALONE = (
+    "Without widgets a grid has its first rows alone. With a name it has all of them: `%%mdsql --grid -o g`, and then"
+    " g.frame(), g.arrow(), g.reader() and g.sql."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,17 @@ class Still:
         rows = "".join(f"<tr>{''.join(self._cell(value) for value in row)}</tr>" for row in self.rows)
         table = f"<table><thead><tr>{names}</tr></thead><tbody>{rows}</tbody></table>"
         return f'<div class="md-grid-still" style="overflow-x: auto">{table}<p>{escape(self.note)}</p></div>'
+
+    def frame(self) -> NoReturn:
+        """Raise `FrameError`: only the first rows are here."""
+        raise FrameError(_FIRST_ALONE)
+
+    arrow = reader = frame
+
+    @property
+    def sql(self) -> NoReturn:
+        """Raise `FrameError`, as `frame`."""
+        self.frame()
 
     def _shown(self) -> tuple[Column, ...]:
         return self.columns[:FEW]

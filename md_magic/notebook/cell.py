@@ -358,11 +358,20 @@ def _profile(cell: Cell, sql: str) -> Any:  # noqa: ANN401 - a profile
 
 
 def _grid(cell: Cell, sql: str) -> Any:  # noqa: ANN401 - a grid, or a plain table
-    from md_magic.display import grid, still  # pyarrow and duckdb, and with them anywidget: only a grid needs them
+    from md_magic.display import (
+        grid,
+        kept,
+        still,
+    )  # pyarrow and duckdb, and with them anywidget: only a grid needs them
     from md_magic.engine.results.restated import Origin  # see above
 
+    def note(outcome: Outcome) -> None:
+        if isinstance(outcome.value, kept.Kept):
+            syntax = cell.session.use().backend.syntax
+            outcome.value.origin = Origin(outcome.statement, syntax, outcome.limited_to, cell.parameters)
+
     if host.host(cell.magics.shell) not in host.GETS_WIDGETS:
-        return cell.result(sql, still.still)
+        return cell.result(sql, still.still if cell.request.out is None else kept.plain, note)
     keep = cell.keeper()
     early = cell.request.in_cell and cell.request.out is None and not cell.request.live
 
@@ -370,11 +379,6 @@ def _grid(cell: Cell, sql: str) -> Any:  # noqa: ANN401 - a grid, or a plain tab
         filled = grid.fill(columns, batches, early=early)
         keep(filled, hold=filled.on_screen)
         return filled
-
-    def note(outcome: Outcome) -> None:
-        if isinstance(outcome.value, grid.Grid):
-            syntax = cell.session.use().backend.syntax
-            outcome.value.origin = Origin(outcome.statement, syntax, outcome.limited_to, cell.parameters)
 
     return cell.result(sql, fill, note)
 
