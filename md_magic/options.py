@@ -99,7 +99,9 @@ class Request(NamedTuple):
 
 _A_CHART = Need("--chart", "it says what is drawn where")
 _KEEPS_ONE = "--save keeps one SELECT"
-_OF_SQL = Conflict("action", "it is for a result of SQL")
+_OF_A_RESULT = frozenset({"mode", "form", "limit", "every", "jinja", "file", "live"})
+"""Fields of options for a result of SQL, which cannot stand beside one that stands alone."""
+
 _HOW_IT_IS_WRITTEN = Need("--to", "it says how that table is written")
 
 TAKES_TABLE = ("chart", "profile")
@@ -118,14 +120,9 @@ TABLE: dict[str, tuple[Option, ...]] = {
             "form",
             choices=get_args(Form),
             completes="choice",
-            conflicts=(Conflict("--grid", "a result is a frame or a grid"), _OF_SQL),
+            conflicts=(Conflict("--grid", "a result is a frame or a grid"),),
         ),
-        Option(
-            "--limit N",
-            "fetch at most N rows, and say when there were more",
-            read=values.row_count,
-            conflicts=(_OF_SQL,),
-        ),
+        Option("--limit N", "fetch at most N rows, and say when there were more", read=values.row_count),
         Option(
             "--param NAME=EXPR",
             "value of :NAME; may be given several times",
@@ -134,17 +131,13 @@ TABLE: dict[str, tuple[Option, ...]] = {
             read=values.parameter,
             completes="parameter",
         ),
-        Option(
-            "--jinja",
-            "render the SQL with Jinja and the notebook's variables first; filters: identifier, literal",
-            conflicts=(_OF_SQL,),
-        ),
-        Option("--file PATH", "run the SQL of a file", completes="file", conflicts=(_OF_SQL,)),
+        Option("--jinja", "render the SQL with Jinja and the notebook's variables first; filters: identifier, literal"),
+        Option("--file PATH", "run the SQL of a file", completes="file"),
         Option(
             "--all",
             "display the result of every statement, not only of the last",
             "every",
-            conflicts=(Conflict("--background", "--background gives one handle, of the last result"), _OF_SQL),
+            conflicts=(Conflict("--background", "--background gives one handle, of the last result"),),
         ),
         Option(
             "--save NAME",
@@ -153,12 +146,11 @@ TABLE: dict[str, tuple[Option, ...]] = {
             read=values.python_name,
             conflicts=(Conflict("action", _KEEPS_ONE), Conflict("--file", _KEEPS_ONE, only_with_sql=True)),
         ),
-        Option("--dry-run", "names and types of the result's columns; nothing is run", "mode", conflicts=(_OF_SQL,)),
+        Option("--dry-run", "names and types of the result's columns; nothing is run", "mode"),
         Option(
             "--grid",
             "the result as a table to scroll, sort, filter, search and copy from; `g = _` gives what is seen",
             "mode",
-            conflicts=(_OF_SQL,),
         ),
         Option(
             "--chart [KIND]",
@@ -170,7 +162,6 @@ TABLE: dict[str, tuple[Option, ...]] = {
             conflicts=(
                 Conflict("--as", "the value is an altair.Chart"),
                 Conflict("--all", "a chart is drawn of the last statement"),
-                _OF_SQL,
             ),
         ),
         Option("--x COLUMN", "with --chart: the column of the x axis", completes="column", needs=_A_CHART),
@@ -183,32 +174,21 @@ TABLE: dict[str, tuple[Option, ...]] = {
             conflicts=(
                 Conflict("--background", "a live result runs again, a background query once"),
                 Conflict("--all", "a live result is that of the last statement"),
-                _OF_SQL,
             ),
         ),
-        Option(
-            "--explain",
-            "the plan of the last statement as a tree; nothing is run",
-            "mode",
-            conflicts=(_OF_SQL,),
-        ),
+        Option("--explain", "the plan of the last statement as a tree; nothing is run", "mode"),
         Option(
             "--analyze",
             "the plan with rows and times: the statement is run, an INSERT, UPDATE or DELETE too, its result dropped",
             "mode",
-            conflicts=(_OF_SQL,),
         ),
         Option(
-            "--profile",
-            "a card for each column of the query, or of the table whose name stands in its place",
-            "mode",
-            conflicts=(_OF_SQL,),
+            "--profile", "a card for each column of the query, or of the table whose name stands in its place", "mode"
         ),
         Option(
             "--background",
             "run on a connection of its own and give a handle at once: .done, .progress, .result(), .cancel(), await",
             "mode",
-            conflicts=(_OF_SQL,),
         ),
         Option(
             "--timeout SECONDS",
@@ -480,6 +460,8 @@ def _check(given: Sequence[_Given], target: str | None) -> str | None:
             if not only_with_sql:
                 raise OptionError(_conflict(written, words[other], why))
             refusal = _conflict(written, f"{other} and SQL below it", why)
+        if option.field in _OF_A_RESULT and "action" in words:
+            raise OptionError(_conflict(written, words["action"], "it is for a result of SQL"))
     return refusal
 
 

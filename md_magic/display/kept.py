@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from md_magic.display.still import Still, size_of
+from md_magic.display.still import HINT, Still, size_of
 from md_magic.engine.results import seen
 from md_magic.engine.results.store import kept
 from md_magic.engine.results.views import View
@@ -79,9 +79,7 @@ class Plain(Kept):
     def __init__(self, store: ResultStore, *, more: bool) -> None:
         """Keep *store*; *more* says that the result has rows that were not fetched."""
         super().__init__(store)
-        self._still = Still.of(
-            store, more=more, hint="To scroll, sort and filter them all, run the cell in a notebook."
-        )
+        self._still = Still.of(store, more=more, hint=HINT)
 
     def __repr__(self) -> str:
         """Return the size of the result."""

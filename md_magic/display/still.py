@@ -23,6 +23,9 @@ FEW = 20
 _WIDE = 60
 """Characters of a value in the plain table."""
 
+HINT = "To scroll, sort and filter them all, run the cell in a notebook."
+"""How to see the rows that are not shown, where there are no widgets."""
+
 _FIRST_ALONE = (
     "Without widgets a grid has its first rows alone. With a name it has all of them: `%%mdsql --grid -o g`, and then"
     " g.frame(), g.arrow(), g.reader() and g.sql."
@@ -114,8 +117,7 @@ def still(columns: Sequence[Column], batches: Batches) -> Still:
                 break
             store.append(batch)
         store.finish()
-        hint = "To scroll, sort and filter them all, run the cell in a notebook."
-        return Still.of(store, more=more or batches.more, hint=hint)
+        return Still.of(store, more=more or batches.more, hint=HINT)
     finally:
         store.close()
 

@@ -358,11 +358,7 @@ def _profile(cell: Cell, sql: str) -> Any:  # noqa: ANN401 - a profile
 
 
 def _grid(cell: Cell, sql: str) -> Any:  # noqa: ANN401 - a grid, or a plain table
-    from md_magic.display import (
-        grid,
-        kept,
-        still,
-    )  # pyarrow and duckdb, and with them anywidget: only a grid needs them
+    from md_magic.display import grid, kept, still  # pyarrow, duckdb and anywidget: only a grid needs them
     from md_magic.engine.results.restated import Origin  # see above
 
     def note(outcome: Outcome) -> None:
