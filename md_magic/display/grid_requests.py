@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import threading
 import time
@@ -134,26 +135,28 @@ class Requests:
 
         A column that has none is left out.
         """
-        from md_magic.session.profile.histogram import histogram  # only a grid with all of its rows has them
-
         request = str(content["id"])
         part = part_of(self._store, content)
         computed: list[dict[str, object]] = []
         sent = time.monotonic()
-        for at in part.columns:
-            self._check(request)
-            try:
-                found = histogram(self._store, part.view, at)
-            except (FrameError, ArithmeticError, ValueError):
+        with self._store.sparing():
+            for at in part.columns:
                 self._check(request)
-                continue  # the other columns have theirs
-            bars = [[bar.label, bar.rows, bar.seen, bar.low, bar.high] for bar in found.bars]
-            answer: dict[str, object] = {"bars": bars, "ordered": found.ordered, "different": found.different}
-            computed.append(answer | {"rows": found.rows, "nulls": found.nulls, "column": at})
-            if time.monotonic() - sent >= _TOGETHER:
-                self._send({"type": "piece", "id": content["id"], "histograms": computed})
-                computed, sent = [], time.monotonic()
+                with contextlib.suppress(FrameError, ArithmeticError, ValueError):  # the other columns have theirs
+                    computed.append(self._bars_of(part.view, at))
+                if computed and time.monotonic() - sent >= _TOGETHER:
+                    self._send({"type": "piece", "id": content["id"], "histograms": computed})
+                    computed, sent = [], time.monotonic()
+        self._check(request)
         return {"histograms": computed}
+
+    def _bars_of(self, view: View, at: int) -> dict[str, object]:
+        from md_magic.session.profile.histogram import histogram  # only a grid with all of its rows has them
+
+        found = histogram(self._store, view, at)
+        bars = [[bar.label, bar.rows, bar.seen, bar.low, bar.high] for bar in found.bars]
+        answer: dict[str, object] = {"bars": bars, "ordered": found.ordered, "different": found.different}
+        return answer | {"rows": found.rows, "nulls": found.nulls, "column": at}
 
     def _send_file(self, request: str, path: Path) -> None:
         with path.open("rb") as file:

@@ -270,6 +270,13 @@ class Grid {
     });
   }
 
+  /** Draw at once what is new, so that the next frame shows it. */
+  #now() {
+    cancelAnimationFrame(this.#frame);
+    this.#frame = 0;
+    this.#draw();
+  }
+
   #draw() {
     const { body, scroll } = this.parts;
     const sight = this.#sight;
@@ -350,7 +357,7 @@ class Grid {
     }
     const grown = this.columns.fit(rows, left);
     if (grown || resized) this.#measure();
-    this.#later();
+    this.#now();
   }
 
   #changed() {

@@ -48,6 +48,10 @@ them, on each of `_THREADS`. Sorts beyond it go to disk."""
 
 _THREADS = 2
 
+_SPARING = max(1, min(_THREADS, (os.cpu_count() or 1) - 1))
+"""Threads for what nobody waits for. With all cores of two busy, a page is drawn 40 ms later: what it needs on its way,
+the browser and the kernel's other threads, has to wait for a core several times."""
+
 _FLUSH, _FLUSH_OF_A_COLUMN = 64 * 2**20, 2**18
 """Bytes of Arrow batches that are written at once, and for each column: a write of a few rows costs as much as one of
 many, because each column takes a block of its own."""
@@ -195,9 +199,7 @@ class ResultStore:
         Raises `FrameError` where the file is closed, and for what goes wrong within the block.
         """
         with _disk_errors():
-            with self._lock:
-                self._check_open()
-                cursor = self._writer.cursor()
+            cursor = self._new_cursor()
             entry = (threading.get_ident(), cursor)
             self._cursors.append(entry)
             try:
@@ -205,6 +207,21 @@ class ResultStore:
             finally:
                 self._cursors.remove(entry)
                 cursor.close()
+
+    @contextlib.contextmanager
+    def sparing(self) -> Iterator[None]:
+        """Leave a core free meanwhile, for the browser and the kernel. Raises as `cursor`."""
+        with _disk_errors(), self._new_cursor() as cursor:  # which `stop` does not know: the last statement has to run
+            cursor.execute(f"SET GLOBAL threads = {_SPARING}")
+            try:
+                yield
+            finally:
+                cursor.execute(f"SET GLOBAL threads = {_THREADS}")
+
+    def _new_cursor(self) -> duckdb.DuckDBPyConnection:
+        with self._lock:
+            self._check_open()
+            return self._writer.cursor()
 
     def stop(self, thread: int | None = None) -> None:
         """Stop what runs on the cursors that *thread* opened, by its identifier, or on all of them."""

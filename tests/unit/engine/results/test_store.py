@@ -248,6 +248,25 @@ def test_a_sort_can_be_stopped(kept):
     assert whole(store, count=1).total == 3_000_000
 
 
+def test_what_nobody_waits_for_leaves_a_core_free(kept, monkeypatch):
+    def threads():
+        [count] = store._reader.execute("SELECT current_setting('threads')").fetchone()
+        return count
+
+    monkeypatch.setattr("md_magic.engine.results.store._SPARING", 1)
+    store = kept("SELECT hash(i) AS h FROM range(3_000_000) r(i)")
+    before = threads()
+    with store.sparing():
+        assert threads() == 1
+    assert threads() == before
+    timer = threading.Timer(0.1, store.stop)
+    timer.start()
+    with pytest.raises(FrameError), store.sparing(), store.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM disk.kept a, disk.kept b WHERE a.h < b.h")
+    timer.join()
+    assert threads() == before
+
+
 def test_views_are_remembered_and_old_ones_dropped(kept):
     store = kept("SELECT i, -i AS j FROM range(1000) t(i)")
     for number in range(20):
