@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from md_magic.engine.results.store import ResultStore
 
 _FINE = 2_000
-"""Different values that are counted one by one; where there are more, so many fine bins."""
+"""Different values that are counted one by one; where there are more, bars are whole multiples of so many fine bins."""
 
 _NAMED = 1_000
 """Different texts that are counted one by one. Where there are more, only their number is told, about."""
@@ -191,9 +191,10 @@ def _steps(count: _Counter, name: str, kind: str, ends: tuple[int, int], differe
         found = bins.of_steps([(value, rows) for value, rows, _ in groups], low, high)
     else:
         width = (high - low) // _FINE + 1
-        fine = count.groups(f"({at} - {low}) // {width}", finite)
-        found = bins.of_fine_steps([(cell, rows) for cell, rows, _ in fine], low, high, width)
-        groups = [(low + int(cell) * width, rows, seen) for cell, rows, seen in fine]
+        joined = bins.together((high - low) // width + 1)
+        counted = count.groups(f"({at} - {low}) // {width * joined}", finite)
+        found = bins.of_fine_steps([(int(bar) * joined, rows) for bar, rows, _ in counted], low, high, width)
+        groups = [(low + int(bar) * width * joined, rows, seen) for bar, rows, seen in counted]
     edges = [(int(bar.low), int(bar.high)) for bar in found]  # whole positions
     seen = _added([first for first, _ in edges], groups)
     texts = _written([end for pair in edges for end in pair], kind, unit, count.cursor)
