@@ -35,7 +35,7 @@ from md_magic.engine.results.batches import (
     unique_names,
 )
 from md_magic.engine.results.masking import masked_types
-from md_magic.engine.results.objects import applies, by_objects
+from md_magic.engine.results.objects import applies, are_few, by_objects
 from md_magic.engine.results.polars import frame_over, import_polars
 from md_magic.engine.results.rows import columns_of_rows
 from md_magic.engine.results.vectors import NUMPY, by_numpy, limited, noted, text_dtype, without_zone_warning
@@ -98,6 +98,8 @@ def _to_pandas(
     con: duckdb.DuckDBPyConnection, limit: int | None, count: Count | None, mask: TokenMask | None
 ) -> Fetched[pd.DataFrame]:
     types = types_of(con)
+    if limit is None and mask is None and are_few(con, types):
+        return Fetched(by_numpy(con))
     searched = masked_types(con, mask)
     dtype = None if TEXT.isdisjoint(types) else text_dtype()
     text = if_arrows(dtype)
