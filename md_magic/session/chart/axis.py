@@ -13,7 +13,7 @@ from functools import reduce
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from md_magic.session.profile import bins
+from md_magic.session.profile import bins, kinds
 from md_magic.session.profile.kinds import is_integer, number_text
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class Axis:
         if self.steps == "real":
             return finite(real(column, self.kind))
         on_clock = self.kind == "DATE" or (self.on_wall and self.zoned)
-        moment = f"epoch_us({column}{'::TIMESTAMP' if on_clock else ''})"
+        moment = f"epoch_us({f'{column}::TIMESTAMP' if on_clock else kinds.moment(column, self.kind)})"
         if not self.has_years:
             return moment
         first, after = (f"'{end}'::{self.kind}" for end in _YEARS)

@@ -60,7 +60,13 @@ def number_text(value: str, kind: str) -> str:
 
 
 def moment(value: str, kind: str) -> str:
-    """Return SQL for *value* as a type that DuckDB has functions for: there are few for a TIMESTAMPTZ_NS."""
+    """Return SQL for *value* as a type that DuckDB has functions for.
+
+    There are few for a TIMESTAMPTZ_NS. For seconds and milliseconds DuckDB 2 has those for nanoseconds, which end in
+    2262.
+    """
+    if kind in {"TIMESTAMP_S", "TIMESTAMP_MS"}:
+        return f"{value}::TIMESTAMP"
     return f"{value}::TIMESTAMPTZ" if kind == "TIMESTAMPTZ_NS" else value
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import duckdb
 import pytest
 
 from md_magic.engine import execute
@@ -145,7 +146,7 @@ def test_the_marks_are_those_of_groups(session, monkeypatch, sql, wish):
         ("SELECT few + 1 AS few, lower(carrier) AS c FROM many", {"kind": "heatmap"}, "grouped"),
         ("SELECT a.few, b.carrier FROM many AS a JOIN many AS b USING (i)", {"kind": "heatmap"}, "grouped"),
         ("SELECT few FROM many", {"kind": "histogram"}, "grouped"),
-        ("SELECT i % 24 AS few FROM many", {"kind": "histogram"}, "twice"),
+        ("SELECT i % 24 AS few FROM many", {"kind": "histogram"}, "twice" if duckdb.__version__ < "2" else "grouped"),
         ("SELECT few * x AS n, carrier FROM many", {"kind": "heatmap"}, "twice"),
         ("SELECT few * random() AS n, carrier FROM many", {"kind": "heatmap"}, "kept"),
         ("SELECT few, carrier FROM computed_many", {"kind": "heatmap"}, "kept"),

@@ -31,6 +31,8 @@ def kept():
 MORE = {
     "hours": "TIMESTAMP '2024-01-01' + INTERVAL (i) HOUR",
     "moments before 1970": "TIMESTAMP '1969-12-31 23:59:00' + INTERVAL (i * 7) SECOND",
+    "seconds until 8000": "('2024-01-01'::TIMESTAMP + INTERVAL (i * 15) YEAR)::TIMESTAMP_S",
+    "milliseconds until 8000": "('2024-01-01'::TIMESTAMP + INTERVAL (i * 15) YEAR)::TIMESTAMP_MS",
     "all of BIGINT": "CASE i WHEN 0 THEN -9223372036854775808 WHEN 1 THEN 9223372036854775807 ELSE i * 1000003 END",
     "cents": "(i * 7 % 1000 / 100)::DECIMAL(9, 2)",
     "floats": "sin(i)",

@@ -167,6 +167,16 @@ def test_every_type_is_profiled(profile):
             0,
             id="dates",
         ),
+        *(
+            pytest.param(
+                f"SELECT unnest(['1999-01-01', '8000-01-01', 'infinity']::{kind}[]) AS x",
+                "1999-01-01 00:00:00",
+                "infinity",
+                2,
+                id=kind,
+            )
+            for kind in ("TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP")
+        ),
         pytest.param("SELECT unnest([1e308, -1e308]::DOUBLE[]) AS x", -1e308, 1e308, 2, id="the largest range"),
         pytest.param("SELECT NULL::INT AS x FROM range(5)", None, None, 0, id="all NULL"),
         pytest.param("SELECT 1 AS x WHERE false", None, None, 0, id="no rows"),

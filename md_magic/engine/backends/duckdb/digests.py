@@ -104,7 +104,8 @@ class DuckDBDigests(Digests):
                 days = f"CAST(date_diff('day', DATE '1970-01-01', {value}) AS VARCHAR)"
                 return f"CASE WHEN isfinite({value}) THEN {days} ELSE {text} END"
             case "timestamp" | "nanoseconds" | "instant":
-                moment = f"CAST({value} AS TIMESTAMP)" if kind == "date" else value
+                # also of seconds, which DuckDB 2 would count in nanoseconds, up to 2262
+                moment = f"CAST({value} AS TIMESTAMP)" if kind in {"date", "timestamp"} else value
                 number = (
                     f"CAST(epoch_us({moment}) AS HUGEINT) * 1000" if kind != "nanoseconds" else f"epoch_ns({moment})"
                 )
