@@ -14,7 +14,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from md_magic.session.profile import bins, kinds
-from md_magic.session.profile.kinds import is_integer, number_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -95,7 +94,7 @@ class Axis:
     def of(cls, name: str, source: Source, *, fine: int, on_wall: bool = True) -> Axis:
         """Return the axis *name* of *source*."""
         steps: Steps = "moment" if source.role == "moment" else "real"
-        if is_integer(source.kind) and source.kind not in _TOO_HUGE:
+        if kinds.is_integer(source.kind) and source.kind not in _TOO_HUGE:
             steps = "whole"
         return cls(name, source.kind, steps, fine, on_wall)
 
@@ -152,7 +151,7 @@ class Axis:
         """Whether positions have the order of the column's values, so that its ends are theirs."""
         if self.zoned and self.on_wall:
             return False  # the clock is put back in autumn
-        exact = is_integer(self.kind) and self.kind not in _TOO_HUGE
+        exact = kinds.is_integer(self.kind) and self.kind not in _TOO_HUGE
         return exact or self.kind.startswith(("DECIMAL", "TIMESTAMP")) or self.kind in _ORDERED
 
     def known(self, column: str) -> list[str]:
@@ -256,7 +255,7 @@ def real(column: str, kind: str) -> str:
     """Return SQL for a number, or the seconds of an INTERVAL, as a DOUBLE."""
     if kind == "INTERVAL":
         return f"epoch({column})::DOUBLE"
-    return number_text(column, kind) if kind in _TOO_HUGE else f"{column}::DOUBLE"
+    return kinds.number_text(column, kind) if kind in _TOO_HUGE else f"{column}::DOUBLE"
 
 
 def finite(number: str) -> str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from md_magic.engine.results.store import ResultStore
 
 _FINE = 2_000
-"""Different values that are counted one by one; where there are more, bars are whole multiples of so many fine bins."""
+"""Different values that are counted one by one. Of more, the range has at most so many cells, and a bar whole ones."""
 
 _NAMED = 1_000
 """Different texts that are counted one by one. Where there are more, only their number is told, about."""
