@@ -192,6 +192,20 @@ def test_five_hundred_columns_and_hostile_names_in_the_dark(notebook: Callable[.
         book.page.wait_for_function("() => document.body.dataset.jpThemeName === 'JupyterLab Light'")
 
 
+def test_its_columns_stay_when_the_theme_changes(notebook: Callable[..., Notebook]) -> None:
+    """JupyterLab hides the page for a moment meanwhile, of which no observer tells."""
+    book = notebook(LOAD, MILLION)
+    book.run(0)
+    book.run(1, seconds=60)
+    found = grid(book)
+    before = row(found)
+    for theme in ("Dark", "Light"):
+        book.command("apputils:change-theme", theme=f"JupyterLab {theme}")
+        book.page.wait_for_timeout(500)
+        assert found.locator(".md-grid-column").count() == 5
+        assert row(found) == before
+
+
 def test_a_header_shows_one_column_after_another(notebook: Callable[..., Notebook]) -> None:
     """Its elements are used again, and nothing of a column stays with them but what its filter has."""
     columns = ", ".join(f"range % {at + 2} AS c{at}" for at in range(200))

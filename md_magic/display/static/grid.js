@@ -42,6 +42,7 @@ class Grid {
   #frame = 0;
   #isMeasured = false;
   #tall = 0; // px that the rows need
+  #width = 0; // px that were measured last; 0 while nothing is shown
   /** @type {number[]} The columns that Python knows to be shown. */
   #told = [];
 
@@ -186,6 +187,7 @@ class Grid {
 
   #measure() {
     const { scroll, canvas, pane } = this.parts;
+    this.#width = scroll.clientWidth;
     if (!this.#isMeasured && scroll.clientWidth > 0) {
       this.#isMeasured = true;
       this.columns.measureWith(measuresIn(this.parts.body));
@@ -279,6 +281,10 @@ class Grid {
 
   #draw() {
     const { body, scroll } = this.parts;
+    if (scroll.clientWidth === 0) {
+      if (this.#width > 0) this.#later(); // hidden for a moment, as while the theme changes: no observer tells of it
+      return;
+    }
     const sight = this.#sight;
     const state = this.model.get("view");
     this.pages.ask(this.columns.runs(sight), state); // first, because the answer takes longer than the drawing
