@@ -76,10 +76,10 @@ def are_few(con: duckdb.DuckDBPyConnection, types: Sequence[str]) -> bool:
 
 
 def by_objects(con: duckdb.DuckDBPyConnection, types: Sequence[str], count: Count | None) -> pd.DataFrame:
-    """Return the open result of *con*, to whose *types* this applies."""
-    percent = con.query_progress()
-    if not OBJECTS or len(types) > BLOCKS or _is_small(percent):
+    """Return the open result of *con*, to whose *types* this applies; small ones are left to numpy by `are_few`."""
+    if not OBJECTS or len(types) > BLOCKS:
         return by_numpy(con)
+    percent = con.query_progress()
     texts = [i for i, kind in enumerate(types) if kind in TEXT]
     first = con.fetch_df_chunk(1)
     if not len(first):

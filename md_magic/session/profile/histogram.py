@@ -191,10 +191,10 @@ def _steps(count: _Counter, name: str, kind: str, ends: tuple[int, int], differe
         found = bins.of_steps([(value, rows) for value, rows, _ in groups], low, high)
     else:
         width = (high - low) // _FINE + 1
-        joined = bins.together((high - low) // width + 1)
-        counted = count.groups(f"({at} - {low}) // {width * joined}", finite)
-        found = bins.of_fine_steps([(int(bar) * joined, rows) for bar, rows, _ in counted], low, high, width)
-        groups = [(low + int(bar) * width * joined, rows, seen) for bar, rows, seen in counted]
+        wide = width * bins.together((high - low) // width + 1)
+        counted = count.groups(f"({at} - {low}) // {wide}", finite)
+        found = bins.of_fine_steps([(int(bar), rows) for bar, rows, _ in counted], low, high, wide)
+        groups = [(low + int(bar) * wide, rows, seen) for bar, rows, seen in counted]
     edges = [(int(bar.low), int(bar.high)) for bar in found]  # whole positions
     seen = _added([first for first, _ in edges], groups)
     texts = _written([end for pair in edges for end in pair], kind, unit, count.cursor)
