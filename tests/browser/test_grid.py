@@ -77,6 +77,14 @@ def test_a_million_rows_scroll_sort_and_filter(notebook: Callable[..., Notebook]
     expect(found.locator("[aria-selected=true]")).to_be_visible()
     book.page.keyboard.press("Home")
 
+    area.evaluate("area => area.dispatchEvent(new WheelEvent('wheel', {deltaY: 18, cancelable: true}))")  # 3/4 of a row
+    book.page.wait_for_timeout(300)
+    covered = """filter => { const box = filter.getBoundingClientRect();
+        return document.elementFromPoint(box.x + 9, box.bottom - 3) !== filter }"""
+    assert not found.locator(".md-grid-filter").first.evaluate(covered)
+    shot(book, "grid-within-a-row")
+    book.page.keyboard.press("Home")
+
     name = found.get_by_role("columnheader").nth(3).get_by_role("button")
     name.click()
     smallest = found.locator(".md-grid-row").first.locator(".md-grid-cell").nth(3)
